@@ -1,0 +1,1 @@
+//! The Docker Engine API as types: requests, answers, filters, versions, stream frames.

@@ -1,0 +1,1 @@
+//! The Container Network Model: pure, synchronous, deterministic.

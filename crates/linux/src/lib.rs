@@ -1,0 +1,1 @@
+//! The only crate with system calls: safe, synchronous, and ignorant of containers.

@@ -1,0 +1,1 @@
+//! Where the model meets Linux: the network service, DNS sockets, store, monitors.

@@ -1,0 +1,3 @@
+//! One binary: engine, shim and command line, chosen by its first argument.
+
+fn main() {}
