@@ -1,1 +1,20 @@
 //! The only crate with system calls: safe, synchronous, and ignorant of containers.
+//!
+//! One module per kernel interface. Nothing here knows what a network, an
+//! endpoint or a container is: callers say *what*, this crate knows *how*.
+
+pub mod cgroup;
+pub mod conntrack;
+pub mod mount;
+pub mod netlink;
+pub mod netns;
+pub mod nfnl;
+pub mod overlayfs;
+pub mod pidfd;
+pub mod process;
+pub mod pty;
+pub mod root;
+pub mod rtnl;
+pub mod seccomp;
+pub mod sock_diag;
+pub mod sysctl;

@@ -1,0 +1,1 @@
+//! Where cgroup controllers are mounted (v1, hybrid, v2) and the files of one group.

@@ -1,0 +1,1 @@
+//! Connection tracking over ctnetlink: deleting entries by exact tuple.

@@ -1,0 +1,1 @@
+//! Overlay mounts over any number of lower directories.

@@ -1,0 +1,1 @@
+//! Processes held by descriptors: signals without reused pids, waiting by poll.

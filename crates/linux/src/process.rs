@@ -1,0 +1,1 @@
+//! Starting a program with exactly the descriptors it is given.

@@ -1,0 +1,1 @@
+//! System call filters: OCI profiles compiled to BPF, and their installation.

@@ -1,0 +1,1 @@
+//! Which ports are bound in a namespace, in one dump.
