@@ -1,1 +1,20 @@
 //! The Container Network Model: pure, synchronous, deterministic.
+//!
+//! Four nouns: a [`Network`] is a group of endpoints that can talk to one
+//! another; an [`Endpoint`] joins one sandbox to one network; a [`Sandbox`] is
+//! a network stack; the [`controller`] is the only place that changes them.
+//!
+//! One cycle: a request makes the next [`Model`]; two models make two kernel
+//! states; their difference is the plan; the plan is applied or undone.
+
+#![forbid(unsafe_code)]
+
+pub mod driver;
+mod id;
+mod model;
+
+pub use id::{EndpointId, Mac, NetworkId, ParseIdError, SandboxId};
+pub use model::{
+    Attachment, Delta, DnsSettings, Driver, Endpoint, EndpointSettings, Family, HostPorts, Ipam, Model,
+    Namespace, Network, PortBinding, PortMapping, Ports, Proto, Sandbox, Subnet,
+};

@@ -1,0 +1,3 @@
+//! Drivers: functions from networks and endpoints to kernel objects.
+
+pub mod bridge;
