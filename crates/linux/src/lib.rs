@@ -15,6 +15,7 @@ pub mod process;
 pub mod pty;
 pub mod root;
 pub mod rtnl;
+pub mod scratch;
 pub mod seccomp;
 pub mod sock_diag;
 pub mod sysctl;
