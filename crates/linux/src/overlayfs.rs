@@ -1,1 +1,169 @@
 //! Overlay mounts over any number of lower directories.
+//!
+//! Since Linux 6.8 each layer is its own parameter (`lowerdir+`), up to 500 of
+//! them (`OVL_MAX_STACK`). Older kernels take one joined string that must fit in a page;
+//! there the layers are named by short paths through open descriptors.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::MountFlags;
+use thiserror::Error;
+
+use crate::mount::{Attributes, FileSystem, MountError};
+
+/// `OVERLAYFS_SUPER_MAGIC` of linux/magic.h.
+const OVERLAYFS_MAGIC: u64 = 0x794c_7630;
+
+/// The most bytes of one parameter: `strndup_user(value, 256)` in fs/fsopen.c.
+const VALUE_LIMIT: usize = 255;
+
+/// The most bytes of mount(2)'s options: one page.
+const OPTIONS_LIMIT: usize = 4095;
+
+/// The directories that an overlay mount joins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlay {
+    /// Read-only layers, the topmost first; at least one, no two the same.
+    pub lower: Vec<PathBuf>,
+    /// Where changes go.
+    pub upper: PathBuf,
+    /// The kernel's own, empty, on the same file system as `upper`.
+    pub work: PathBuf,
+}
+
+/// Why directories could not be joined.
+#[derive(Debug, Error)]
+pub enum OverlayError {
+    #[error("an overlay mount needs a lower directory")]
+    NoLayer,
+    #[error("{layers} layers are too many for one overlay mount on this kernel")]
+    TooManyLayers { layers: usize },
+    #[error("{path} is on an overlay file system, which cannot hold the upper directory of another")]
+    UpperOnOverlay { path: PathBuf },
+    #[error("cannot open {path}")]
+    Open { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Mount(#[from] MountError),
+}
+
+impl Overlay {
+    /// Mounts the joined directories at `target`.
+    pub fn mount(&self, target: &Path) -> Result<(), OverlayError> {
+        if self.lower.is_empty() {
+            return Err(OverlayError::NoLayer);
+        }
+        if is_on_overlay(&self.upper).map_err(|source| opening(&self.upper, source))? {
+            return Err(OverlayError::UpperOnOverlay { path: self.upper.clone() });
+        }
+        match self.mount_by_parameters(target) {
+            Err(Refusal::NoLowerdirPlus) => self.mount_by_string(target),
+            Err(Refusal::Failed(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn mount_by_parameters(&self, target: &Path) -> Result<(), Refusal> {
+        let overlay = FileSystem::new("overlay")?;
+        overlay.set("source", "overlay")?;
+        let mut names = Names::default();
+        for (index, layer) in self.lower.iter().enumerate() {
+            let name = names.short(layer, VALUE_LIMIT)?;
+            match overlay.set("lowerdir+", &name) {
+                Err(error) if index == 0 && error.errno() == Some(Errno::INVAL.raw_os_error()) => {
+                    return Err(Refusal::NoLowerdirPlus);
+                }
+                other => other?,
+            }
+        }
+        overlay.set("upperdir", escaped(&names.short(&self.upper, VALUE_LIMIT / 2)?, b"\\"))?;
+        overlay.set("workdir", escaped(&names.short(&self.work, VALUE_LIMIT / 2)?, b"\\"))?;
+        Ok(overlay.mount(Attributes::default())?.attach(target)?)
+    }
+
+    /// mount(2) with one string, for kernels before 6.8.
+    fn mount_by_string(&self, target: &Path) -> Result<(), OverlayError> {
+        let mut names = Names::default();
+        let mut options = b"lowerdir=".to_vec();
+        for (index, layer) in self.lower.iter().enumerate() {
+            if index > 0 {
+                options.push(b':');
+            }
+            options.extend_from_slice(names.by_descriptor(layer)?.as_os_str().as_bytes());
+        }
+        for (key, path) in [("upperdir", &self.upper), ("workdir", &self.work)] {
+            options.extend_from_slice(format!(",{key}=").as_bytes());
+            options.extend_from_slice(names.by_descriptor(path)?.as_os_str().as_bytes());
+        }
+        if options.len() > OPTIONS_LIMIT {
+            return Err(OverlayError::TooManyLayers { layers: self.lower.len() });
+        }
+        let options = std::ffi::CString::new(options).map_err(|_| Errno::INVAL.into());
+        options
+            .and_then(|options| {
+                let flags = MountFlags::empty();
+                Ok(rustix::mount::mount("overlay", target, "overlay", flags, Some(options.as_c_str()))?)
+            })
+            .map_err(|source: io::Error| {
+                let step = format!("mount an overlay at {}", target.display());
+                MountError { step, said: String::new(), source }.into()
+            })
+    }
+}
+
+/// Whether a directory is on an overlay file system, which cannot hold upper directories.
+pub fn is_on_overlay(path: &Path) -> io::Result<bool> {
+    Ok(rustix::fs::statfs(path)?.f_type as u64 == OVERLAYFS_MAGIC)
+}
+
+/// Why parameters did not do.
+enum Refusal {
+    NoLowerdirPlus,
+    Failed(OverlayError),
+}
+
+impl<E: Into<OverlayError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Short names of directories, valid as long as this lives.
+#[derive(Default)]
+struct Names {
+    open: Vec<OwnedFd>,
+}
+
+impl Names {
+    /// The path itself if it has at most `limit` bytes, otherwise one through a descriptor.
+    fn short(&mut self, path: &Path, limit: usize) -> Result<PathBuf, OverlayError> {
+        if path.as_os_str().len() <= limit { Ok(path.to_owned()) } else { self.by_descriptor(path) }
+    }
+
+    fn by_descriptor(&mut self, path: &Path) -> Result<PathBuf, OverlayError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
+            .map_err(|errno| opening(path, errno.into()))?;
+        let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        self.open.push(fd);
+        Ok(name.into())
+    }
+}
+
+fn opening(path: &Path, source: io::Error) -> OverlayError {
+    OverlayError::Open { path: path.to_owned(), source }
+}
+
+/// Puts a backslash before each of `special`.
+fn escaped(path: &Path, special: &[u8]) -> OsString {
+    let escape = |byte: &u8| if special.contains(byte) { vec![b'\\', *byte] } else { vec![*byte] };
+    OsString::from_vec(path.as_os_str().as_bytes().iter().flat_map(escape).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -278,7 +278,7 @@ fn open_within(
     resolve: ResolveFlags,
 ) -> io::Result<OwnedFd> {
     for _ in 0..LOOKUP_ATTEMPTS {
-        match openat2(dir, path, flags | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty(), resolve) {
+        match openat2(dir, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
             Err(Errno::AGAIN | Errno::INTR) => {}
             opened => return Ok(opened?),
         }

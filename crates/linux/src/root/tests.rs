@@ -75,8 +75,7 @@ fn what_is_set_on_a_link_is_not_set_on_its_target() {
     root.chown(Path::new("link"), 7, 8).unwrap();
     root.set_times(Path::new("link"), Times { accessed: (1, 2), modified: (3, 4) }).unwrap();
     root.set_xattr(Path::new("link"), OsStr::new("trusted.test"), b"x").unwrap();
-    let (link, target) =
-        (root.status(Path::new("link")).unwrap(), root.status(Path::new("target")).unwrap());
+    let (link, target) = (root.status(Path::new("link")).unwrap(), root.status(Path::new("target")).unwrap());
     assert_eq!((link.uid, link.gid, link.mtime), (7, 8, (3, 4)));
     assert_eq!((target.uid, target.gid), (0, 0));
     assert_eq!(root.top().xattrs(OsStr::new("target")).unwrap(), Vec::<OsString>::new());
