@@ -11,10 +11,12 @@
 
 pub mod driver;
 mod id;
+mod ipam;
 mod model;
 
 pub use id::{EndpointId, Mac, NetworkId, ParseIdError, SandboxId};
 pub use model::{
-    Attachment, Delta, DnsSettings, Driver, Endpoint, EndpointSettings, Family, HostPorts, Ipam, Model,
-    Namespace, Network, PortBinding, PortMapping, Ports, Proto, Sandbox, Subnet,
+    Attachment, Delta, DnsSettings, Driver, Endpoint, EndpointSettings, Family, FindNetworkError, HostPorts,
+    IntervalSet, Ipam, Model, Namespace, Network, PortBinding, PortIndex, PortMapping, Ports, Proto, Sandbox,
+    Subnet, Touched,
 };

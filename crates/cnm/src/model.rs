@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::RangeInclusive,
     sync::Arc,
@@ -16,6 +17,19 @@ use imbl::OrdMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::{EndpointId, Mac, NetworkId, SandboxId};
+
+mod delta;
+mod find;
+mod index;
+mod interval;
+mod ports;
+
+pub use self::{
+    delta::{Delta, Touched},
+    find::FindNetworkError,
+    interval::IntervalSet,
+    ports::PortIndex,
+};
 
 /// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +103,9 @@ pub struct Endpoint {
     pub network: NetworkId,
     /// Who the endpoint is for, opaque to the model.
     pub owner: String,
-    pub mac: Mac,
+    /// Absent on networks without links of their own: host and none.
+    pub mac: Option<Mac>,
+    /// The address with the prefix length of its pool.
     pub v4: Option<Ipv4Net>,
     pub v6: Option<Ipv6Net>,
     pub settings: EndpointSettings,
@@ -121,7 +137,7 @@ pub enum Attachment {
         sandbox: SandboxId,
         /// The name inside the sandbox: `eth0`.
         interface: String,
-        /// The order of joining within the sandbox, from 0; never reused while it lives.
+        /// The order of joining: greater than that of every endpoint already in the sandbox.
         order: u32,
     },
 }
@@ -203,19 +219,138 @@ pub struct PortBinding {
 }
 
 /// All networks, endpoints and sandboxes, and the indexes over them.
+///
+/// Cloning is cheap, and two models share what they have in common.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     networks: OrdMap<NetworkId, Arc<Network>>,
     endpoints: OrdMap<EndpointId, Arc<Endpoint>>,
     sandboxes: OrdMap<SandboxId, Arc<Sandbox>>,
+    index: index::Index,
 }
 
-/// A change of a model: what each touched entity becomes, `None` if it goes.
-///
-/// It is what one request stores, publishes and can take back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Delta {
-    pub networks: BTreeMap<NetworkId, Option<Arc<Network>>>,
-    pub endpoints: BTreeMap<EndpointId, Option<Arc<Endpoint>>>,
-    pub sandboxes: BTreeMap<SandboxId, Option<Arc<Sandbox>>>,
+/// Two models are equal if their entities are: the indexes follow.
+impl PartialEq for Model {
+    fn eq(&self, other: &Self) -> bool {
+        self.networks == other.networks
+            && self.endpoints == other.endpoints
+            && self.sandboxes == other.sandboxes
+    }
+}
+
+impl Eq for Model {}
+
+impl Family {
+    /// Both, the older first.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The family of an address.
+    pub const fn of(address: &IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    /// The address that stands for all addresses of the host.
+    pub const fn unspecified(self) -> IpAddr {
+        match self {
+            Self::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Self::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
+}
+
+impl fmt::Display for Proto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        })
+    }
+}
+
+impl Ipam {
+    /// The subnets of one family.
+    pub fn subnets(&self, family: Family) -> &[Subnet] {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+
+    /// Every subnet, IPv4 first.
+    pub fn all(&self) -> impl Iterator<Item = &Subnet> {
+        self.v4.iter().chain(&self.v6)
+    }
+}
+
+impl Driver {
+    /// The name users know it by.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Host => "host",
+            Self::Bridge(_) => "bridge",
+        }
+    }
+}
+
+impl Network {
+    /// Part of every engine from the first day: `bridge`, `host`, `none`.
+    pub const fn is_predefined(&self) -> bool {
+        match &self.driver {
+            Driver::Null | Driver::Host => true,
+            Driver::Bridge(config) => config.default,
+        }
+    }
+
+    /// The bridge driver's configuration, if that is what realises it.
+    pub const fn bridge(&self) -> Option<&crate::driver::bridge::Config> {
+        match &self.driver {
+            Driver::Bridge(config) => Some(config),
+            Driver::Null | Driver::Host => None,
+        }
+    }
+}
+
+impl Endpoint {
+    /// The sandbox it has joined.
+    pub const fn sandbox(&self) -> Option<&SandboxId> {
+        match &self.attachment {
+            Attachment::Joined { sandbox, .. } => Some(sandbox),
+            Attachment::Detached => None,
+        }
+    }
+
+    /// The name of its interface inside the sandbox it has joined.
+    pub fn interface(&self) -> Option<&str> {
+        match &self.attachment {
+            Attachment::Joined { interface, .. } => Some(interface),
+            Attachment::Detached => None,
+        }
+    }
+
+    /// Its address of one family.
+    pub fn address(&self, family: Family) -> Option<IpNet> {
+        match family {
+            Family::V4 => self.v4.map(IpNet::V4),
+            Family::V6 => self.v6.map(IpNet::V6),
+        }
+    }
+
+    /// Its addresses, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        Family::BOTH.into_iter().filter_map(|family| self.address(family)).map(|net| net.addr())
+    }
 }

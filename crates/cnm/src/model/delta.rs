@@ -1,0 +1,144 @@
+//! Changes of a model: what one request does, as data that can be stored,
+//! published, merged and taken back.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use imbl::OrdMap;
+
+use crate::{Endpoint, EndpointId, Model, Network, NetworkId, Sandbox, SandboxId};
+
+/// A change of a model: what each touched entity becomes, `None` if it goes.
+///
+/// It is what one request stores, publishes and can take back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    pub networks: BTreeMap<NetworkId, Option<Arc<Network>>>,
+    pub endpoints: BTreeMap<EndpointId, Option<Arc<Endpoint>>>,
+    pub sandboxes: BTreeMap<SandboxId, Option<Arc<Sandbox>>>,
+}
+
+/// One entity that a [`Delta`] touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Touched {
+    Network(NetworkId),
+    Sandbox(SandboxId),
+    Endpoint(EndpointId),
+}
+
+impl Delta {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty() && self.endpoints.is_empty() && self.sandboxes.is_empty()
+    }
+
+    /// What it touches: networks, then sandboxes, then endpoints.
+    pub fn touched(&self) -> impl Iterator<Item = Touched> {
+        let networks = self.networks.keys().copied().map(Touched::Network);
+        let sandboxes = self.sandboxes.keys().copied().map(Touched::Sandbox);
+        networks.chain(sandboxes).chain(self.endpoints.keys().copied().map(Touched::Endpoint))
+    }
+
+    /// The change that leads back to `before`, the model this one is applied to.
+    #[must_use]
+    pub fn inverse(&self, before: &Model) -> Self {
+        Self {
+            networks: restore(&self.networks, &before.networks),
+            endpoints: restore(&self.endpoints, &before.endpoints),
+            sandboxes: restore(&self.sandboxes, &before.sandboxes),
+        }
+    }
+
+    /// This change and then `next`, as one change.
+    #[must_use]
+    pub fn then(mut self, next: Self) -> Self {
+        let Self { networks, endpoints, sandboxes } = next;
+        self.networks.extend(networks);
+        self.endpoints.extend(endpoints);
+        self.sandboxes.extend(sandboxes);
+        self
+    }
+
+    /// The same change of `before` without what is so already: two equal results have equal deltas.
+    #[must_use]
+    pub fn since(mut self, before: &Model) -> Self {
+        self.networks.retain(|id, next| before.networks.get(id) != next.as_ref());
+        self.endpoints.retain(|id, next| before.endpoints.get(id) != next.as_ref());
+        self.sandboxes.retain(|id, next| before.sandboxes.get(id) != next.as_ref());
+        self
+    }
+
+    /// Makes `network` what it is now.
+    pub(crate) fn put_network(&mut self, network: Network) {
+        self.networks.insert(network.id, Some(Arc::new(network)));
+    }
+
+    /// Makes `endpoint` what it is now.
+    pub(crate) fn put_endpoint(&mut self, endpoint: Endpoint) {
+        self.endpoints.insert(endpoint.id, Some(Arc::new(endpoint)));
+    }
+
+    /// Makes `sandbox` what it is now.
+    pub(crate) fn put_sandbox(&mut self, sandbox: Sandbox) {
+        self.sandboxes.insert(sandbox.id, Some(Arc::new(sandbox)));
+    }
+}
+
+fn restore<I: Copy + Ord, T>(
+    changed: &BTreeMap<I, Option<Arc<T>>>,
+    before: &OrdMap<I, Arc<T>>,
+) -> BTreeMap<I, Option<Arc<T>>> {
+    changed.keys().map(|id| (*id, before.get(id).cloned())).collect()
+}
+
+impl Model {
+    /// The model after a change. The only place that changes entities and indexes.
+    ///
+    /// # Panics
+    /// If the change is not one of this model: two networks of one name and the
+    /// like are the controller's to refuse.
+    #[must_use]
+    pub fn apply(&self, delta: &Delta) -> Self {
+        let mut next = self.clone();
+        let gone = (
+            change(&mut next.networks, &delta.networks),
+            change(&mut next.sandboxes, &delta.sandboxes),
+            change(&mut next.endpoints, &delta.endpoints),
+        );
+        gone.2.iter().for_each(|endpoint| next.index.remove_endpoint(endpoint));
+        gone.1.iter().for_each(|sandbox| next.index.remove_sandbox(sandbox));
+        gone.0.iter().for_each(|network| next.index.remove_network(network));
+        delta.networks.values().flatten().for_each(|network| next.index.insert_network(network));
+        delta.sandboxes.values().flatten().for_each(|sandbox| next.index.insert_sandbox(sandbox));
+        delta.endpoints.values().flatten().for_each(|endpoint| next.index.insert_endpoint(endpoint));
+        next
+    }
+
+    /// Whether the indexes are what they would be if built anew: the law of [`Self::apply`].
+    pub fn is_consistent(&self) -> bool {
+        let mut fresh = super::index::Index::default();
+        self.networks.values().for_each(|network| fresh.insert_network(network));
+        self.sandboxes.values().for_each(|sandbox| fresh.insert_sandbox(sandbox));
+        self.endpoints.values().for_each(|endpoint| fresh.insert_endpoint(endpoint));
+        fresh == self.index
+    }
+
+    /// Whether it holds nothing: neither entities nor anything in an index.
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty()
+            && self.endpoints.is_empty()
+            && self.sandboxes.is_empty()
+            && self.index == super::index::Index::default()
+    }
+}
+
+/// Makes the entities what the change says; returns what they were.
+fn change<I: Copy + Ord, T>(
+    entities: &mut OrdMap<I, Arc<T>>,
+    changed: &BTreeMap<I, Option<Arc<T>>>,
+) -> Vec<Arc<T>> {
+    let one = |(id, next): (&I, &Option<Arc<T>>)| match next {
+        Some(next) => entities.insert(*id, Arc::clone(next)),
+        None => entities.remove(id),
+    };
+    changed.iter().filter_map(one).collect()
+}

@@ -1,0 +1,218 @@
+//! Looking things up in a model.
+
+use std::{net::IpAddr, sync::Arc};
+
+use thiserror::Error;
+
+use super::{IntervalSet, PortIndex};
+use crate::{Endpoint, EndpointId, Family, Model, Network, NetworkId, Sandbox, SandboxId, Subnet, ipam};
+
+/// Why a term names no network. The texts are Docker's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum FindNetworkError {
+    #[error("network {term} not found")]
+    NotFound { term: String },
+    #[error("network {term} is ambiguous ({matches} matches found based on ID prefix)")]
+    Ambiguous { term: String, matches: usize },
+}
+
+impl Model {
+    /// The network with this id.
+    pub fn network(&self, id: &NetworkId) -> Option<&Arc<Network>> {
+        self.networks.get(id)
+    }
+
+    /// The endpoint with this id.
+    pub fn endpoint(&self, id: &EndpointId) -> Option<&Arc<Endpoint>> {
+        self.endpoints.get(id)
+    }
+
+    /// The sandbox with this id.
+    pub fn sandbox(&self, id: &SandboxId) -> Option<&Arc<Sandbox>> {
+        self.sandboxes.get(id)
+    }
+
+    /// All networks, by id.
+    pub fn networks(&self) -> impl Iterator<Item = &Arc<Network>> {
+        self.networks.values()
+    }
+
+    /// All endpoints, by id.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        self.endpoints.values()
+    }
+
+    /// All sandboxes, by id.
+    pub fn sandboxes(&self) -> impl Iterator<Item = &Arc<Sandbox>> {
+        self.sandboxes.values()
+    }
+
+    /// The network with this very name.
+    pub fn network_by_name(&self, name: &str) -> Option<&Arc<Network>> {
+        self.network(self.index.network_names.get(name)?)
+    }
+
+    /// The network whose bridge is this link of the host.
+    pub fn network_by_link(&self, link: &str) -> Option<&Arc<Network>> {
+        self.network(self.index.bridge_links.get(link)?)
+    }
+
+    /// The network a user means: by full id, else by name, else by the only id that begins so.
+    pub fn find_network(&self, term: &str) -> Result<&Arc<Network>, FindNetworkError> {
+        let by_id = || self.network(&term.parse().ok()?);
+        if let Some(network) = by_id().or_else(|| self.network_by_name(term)) {
+            return Ok(network);
+        }
+        let mut begins_so = self.networks_from_prefix(term);
+        let not_found = || FindNetworkError::NotFound { term: term.to_owned() };
+        let network = begins_so.next().ok_or_else(not_found)?;
+        match begins_so.count() {
+            0 => Ok(network),
+            others => Err(FindNetworkError::Ambiguous { term: term.to_owned(), matches: others + 1 }),
+        }
+    }
+
+    /// Networks whose id begins with `prefix`; none for an empty one.
+    fn networks_from_prefix(&self, prefix: &str) -> impl Iterator<Item = &Arc<Network>> + use<'_> {
+        let prefix = prefix.to_owned();
+        let padded = if prefix.is_empty() { String::new() } else { format!("{prefix:0<64}") };
+        let from = padded.parse::<NetworkId>().ok();
+        let rest = from.into_iter().flat_map(|from| self.networks.range(from..));
+        rest.take_while(move |(id, _)| id.to_string().starts_with(&prefix)).map(|(_, network)| network)
+    }
+
+    /// The endpoints of a network, by name.
+    pub fn endpoints_of_network(
+        &self,
+        network: &NetworkId,
+    ) -> impl Iterator<Item = &Arc<Endpoint>> + use<'_> {
+        let network = *network;
+        let entries = self.index.endpoint_names.range((network, "".into())..);
+        entries.take_while(move |((of, _), _)| *of == network).map(|(_, id)| self.indexed(id))
+    }
+
+    /// The endpoint with this very name on a network.
+    pub fn endpoint_by_name(&self, network: &NetworkId, name: &str) -> Option<&Arc<Endpoint>> {
+        self.endpoint(self.index.endpoint_names.get(&(*network, name.into()))?)
+    }
+
+    /// The endpoint that holds an address on a network.
+    pub fn endpoint_by_address(&self, network: &NetworkId, address: IpAddr) -> Option<&Arc<Endpoint>> {
+        self.endpoint(self.index.holders.get(&(*network, address))?)
+    }
+
+    /// The endpoints for one owner, joined or not, by id.
+    pub fn endpoints_of_owner(&self, owner: &str) -> impl Iterator<Item = &Arc<Endpoint>> + use<'_> {
+        let owner: Arc<str> = owner.into();
+        let entries = self.index.endpoint_owners.range((Arc::clone(&owner), EndpointId::new([0; 32]))..);
+        entries.take_while(move |(of, _)| *of == owner).map(|(_, id)| self.indexed(id))
+    }
+
+    /// The sandboxes for one owner, by id.
+    pub fn sandboxes_of_owner(&self, owner: &str) -> impl Iterator<Item = &Arc<Sandbox>> + use<'_> {
+        let owner: Arc<str> = owner.into();
+        let entries = self.index.sandbox_owners.range((Arc::clone(&owner), SandboxId::new([0; 32]))..);
+        entries.take_while(move |(of, _)| *of == owner).filter_map(|(_, id)| self.sandbox(id))
+    }
+
+    /// The endpoints in a sandbox, in the order of joining.
+    pub fn endpoints_of_sandbox(
+        &self,
+        sandbox: &SandboxId,
+    ) -> impl DoubleEndedIterator<Item = &Arc<Endpoint>> {
+        let entries = self.index.of_sandbox.range((*sandbox, 0)..=(*sandbox, u32::MAX));
+        entries.map(|(_, id)| self.indexed(id))
+    }
+
+    /// The joined endpoints of a network that answer to a name in lower case.
+    pub(crate) fn endpoints_by_dns_name(
+        &self,
+        network: &NetworkId,
+        name: &str,
+    ) -> impl Iterator<Item = &Arc<Endpoint>> + use<'_> {
+        let (network, name): (_, Arc<str>) = (*network, name.into());
+        let entries = self.index.names.range((network, Arc::clone(&name), EndpointId::new([0; 32]))..);
+        entries.take_while(move |(on, of, _)| *on == network && *of == name).map(|(.., id)| self.indexed(id))
+    }
+
+    /// The endpoints in a sandbox, in the order in which they provide default
+    /// gateways and answer names: higher priority, not internal, gateways of more
+    /// families, name of the network, order of joining.
+    pub fn endpoints_by_rank(&self, sandbox: &SandboxId) -> Vec<&Arc<Endpoint>> {
+        let mut endpoints: Vec<_> = self.endpoints_of_sandbox(sandbox).collect();
+        endpoints.sort_by_cached_key(|endpoint| {
+            let network = self.network_of(endpoint);
+            let gateways = Family::BOTH.iter().filter(|family| self.gateway(endpoint, **family).is_some());
+            let priority = -i64::from(endpoint.settings.gateway_priority);
+            (priority, network.internal, 2 - gateways.count(), network.name.clone())
+        });
+        endpoints
+    }
+
+    /// The endpoint that provides a sandbox's default gateway of one family.
+    pub fn gateway_endpoint(&self, sandbox: &SandboxId, family: Family) -> Option<&Arc<Endpoint>> {
+        let ranked = self.endpoints_by_rank(sandbox);
+        ranked.into_iter().find(|endpoint| self.gateway(endpoint, family).is_some())
+    }
+
+    /// The default gateway that an endpoint offers to its sandbox; none on an internal network.
+    pub fn gateway(&self, endpoint: &Endpoint, family: Family) -> Option<IpAddr> {
+        let network = self.network_of(endpoint);
+        let address = endpoint.address(family)?.addr();
+        if network.internal {
+            return None;
+        }
+        let subnet = network.ipam.subnets(family).iter().find(|subnet| subnet.pool.contains(&address))?;
+        subnet.default_route()
+    }
+
+    /// The network of an endpoint of this model.
+    ///
+    /// # Panics
+    /// If the endpoint is not of this model.
+    pub fn network_of(&self, endpoint: &Endpoint) -> &Arc<Network> {
+        self.network(&endpoint.network).expect("an endpoint's network exists")
+    }
+
+    /// Published ports of the host.
+    pub const fn ports(&self) -> &PortIndex {
+        &self.index.ports
+    }
+
+    /// The first network whose pool overlaps `pool`.
+    pub fn network_by_pool(&self, pool: &ipnet::IpNet) -> Option<&Arc<Network>> {
+        let (family, range) = (Family::of(&pool.network()), ipam::range(pool));
+        let (key, (last, network)) = self.index.pools.get_prev(&(family, *range.end()))?;
+        (key.0 == family && last >= range.start()).then(|| self.network(network))?
+    }
+
+    /// The addresses of all pools of a family.
+    pub(crate) fn pooled(&self, family: Family) -> IntervalSet {
+        self.index.pooled.get(&family).cloned().unwrap_or_default()
+    }
+
+    /// The addresses of a network that are in use or never given to an endpoint.
+    pub fn addresses_taken(&self, network: &NetworkId, family: Family) -> IntervalSet {
+        self.index.addresses.get(&(*network, family)).cloned().unwrap_or_default()
+    }
+
+    /// The endpoint that holds a MAC address on a network.
+    pub fn endpoint_by_mac(&self, network: &NetworkId, mac: crate::Mac) -> Option<&Arc<Endpoint>> {
+        self.endpoint(self.index.macs.get(&(*network, mac))?)
+    }
+
+    fn indexed(&self, id: &EndpointId) -> &Arc<Endpoint> {
+        self.endpoint(id).expect("an indexed endpoint exists")
+    }
+}
+
+impl Subnet {
+    /// Where the default route of an endpoint leads: the gateway, unless the user named another.
+    pub fn default_route(&self) -> Option<IpAddr> {
+        let named = match self.pool {
+            ipnet::IpNet::V4(_) => "DefaultGatewayIPv4",
+            ipnet::IpNet::V6(_) => "DefaultGatewayIPv6",
+        };
+        self.auxiliary.get(named).copied().or(self.gateway)
+    }
+}
