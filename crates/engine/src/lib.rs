@@ -1,1 +1,41 @@
 //! Containers, exec, volumes, events: the life cycles that tie networks, images and processes together.
+//!
+//! [`Engine`] is all that can be done; [`ContainerSpec`] is what can be asked
+//! for; [`State`] is the life of a container; [`error`] says why not.
+
+mod config;
+mod engine;
+pub mod error;
+mod event;
+mod exec;
+mod id;
+mod inspect;
+mod log_options;
+mod logs;
+mod record;
+mod signal;
+pub mod spec;
+mod state;
+mod stdio;
+
+pub use cnm;
+
+pub use config::Config;
+pub use engine::{Created, Done, Engine, RemoveOptions, StopOptions, Update, WaitCondition, WaitExit};
+pub use error::{Kind, chain};
+pub use event::{Event, Events, Subscription};
+pub use exec::{ExecInspect, ExecSpec, ExecState};
+pub use id::{ContainerId, ExecId, ParseIdError};
+pub use inspect::{
+    Connection, Counts, GraphDriver, Inspect, ListOptions, LiveConnection, ManagedFiles, MountPoint,
+    NetworkState, Summary, Top,
+};
+pub use logs::{LogEntry, LogOptions};
+pub use signal::{ParseSignalError, Signal};
+pub use spec::{
+    BindOptions, Command, ContainerSpec, DeviceSpec, DnsSpec, EndpointSpec, Limits, LogSpec, MountKind,
+    MountOrigin, MountSpec, NamespaceMode, Namespaces, NetworkMode, NetworkSettings, Propagation,
+    RestartPolicy, Root, Security, SpecError, Ulimit,
+};
+pub use state::{Exited, Running, StartFailure, State};
+pub use stdio::{AttachOptions, Attached, Input, Output, Stream};

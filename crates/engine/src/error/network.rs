@@ -1,0 +1,136 @@
+//! Why an operation on networks was refused or failed.
+
+use thiserror::Error;
+
+use super::{FindError, Kind, StoreError};
+
+/// Why no one network is meant by a text.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum FindNetworkError {
+    #[error("network {term} not found")]
+    NotFound { term: String },
+    #[error("network {term} is ambiguous ({matches} matches found based on {by})")]
+    Ambiguous { term: String, matches: usize, by: &'static str },
+}
+
+impl FindNetworkError {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound { .. } => Kind::NotFound,
+            Self::Ambiguous { .. } => Kind::Invalid,
+        }
+    }
+}
+
+/// Why a container's networks could not be made true.
+#[derive(Debug, Error)]
+pub enum NetworkError {
+    #[error(transparent)]
+    Find(#[from] FindNetworkError),
+    #[error("invalid endpoint settings:\n{}", .problems.join("\n"))]
+    Settings { problems: Vec<String> },
+    /// What the network service refused, in its own words.
+    #[error("{message}")]
+    Refused { message: String, kind: Kind },
+}
+
+impl NetworkError {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Find(error) => error.kind(),
+            Self::Settings { .. } => Kind::Invalid,
+            Self::Refused { kind, .. } => *kind,
+        }
+    }
+
+    /// The kind when it is the reason why a container did not start: Docker
+    /// answers 404 for a missing network, 400 for settings, and 500 for the rest.
+    pub const fn start_kind(&self) -> Kind {
+        match self {
+            Self::Find(error) => error.kind(),
+            Self::Settings { .. } => Kind::Invalid,
+            Self::Refused { .. } => Kind::System,
+        }
+    }
+}
+
+/// Why a container was not connected to a network.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    #[error(transparent)]
+    Find(#[from] FindError),
+    #[error(transparent)]
+    FindNetwork(#[from] FindNetworkError),
+    #[error("container {id} is marked for removal and cannot be connected or disconnected to the network")]
+    MarkedForRemoval { id: String },
+    #[error(
+        "container sharing network namespace with another container or host cannot be connected to any other network"
+    )]
+    Shared,
+    #[error("cannot connect container to host network - container must be created in host network mode")]
+    ToHost,
+    #[error(
+        "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+    )]
+    WithNone,
+    #[error("endpoint with name {name} already exists in network {network}")]
+    Already { name: String, network: String },
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ConnectError {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Find(error) => error.kind(),
+            Self::FindNetwork(error) => error.kind(),
+            Self::Shared | Self::ToHost | Self::WithNone => Kind::Invalid,
+            Self::Already { .. } => Kind::Forbidden,
+            Self::Network(error) => error.kind(),
+            Self::MarkedForRemoval { .. } | Self::Store(_) => Kind::System,
+        }
+    }
+}
+
+/// Why a container was not disconnected from a network.
+#[derive(Debug, Error)]
+pub enum DisconnectError {
+    #[error(transparent)]
+    Find(#[from] FindError),
+    #[error(transparent)]
+    FindNetwork(#[from] FindNetworkError),
+    #[error("container {id} is marked for removal and cannot be connected or disconnected to the network")]
+    MarkedForRemoval { id: String },
+    #[error("cannot disconnect container from host network - container was created in host network mode")]
+    FromHost,
+    #[error("container {id} is not connected to the network {network}")]
+    NotConnected { id: String, network: String },
+    #[error("container {id} is not connected to network {network}")]
+    NotAttached { id: String, network: String },
+    #[error("container {id} failed to leave network {network}")]
+    Leave {
+        id: String,
+        network: String,
+        #[source]
+        source: NetworkError,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DisconnectError {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Find(error) => error.kind(),
+            Self::FindNetwork(error) => error.kind(),
+            Self::FromHost => Kind::Invalid,
+            Self::MarkedForRemoval { .. }
+            | Self::NotConnected { .. }
+            | Self::NotAttached { .. }
+            | Self::Leave { .. }
+            | Self::Store(_) => Kind::System,
+        }
+    }
+}

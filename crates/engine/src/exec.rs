@@ -1,0 +1,41 @@
+//! Further processes in a running container.
+
+use crate::{ContainerId, ExecId};
+
+/// A process to be run beside the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecSpec {
+    pub args: Vec<String>,
+    /// Added to the container's environment.
+    pub env: Vec<String>,
+    /// The container's if empty.
+    pub workdir: String,
+    /// The container's if empty.
+    pub user: String,
+    pub tty: bool,
+    pub stdin: bool,
+    pub stdout: bool,
+    pub stderr: bool,
+    pub privileged: bool,
+    /// Columns and rows.
+    pub console_size: Option<(u16, u16)>,
+    /// Shown, not acted upon: the daemon watches for them.
+    pub detach_keys: String,
+}
+
+/// All about one further process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecInspect {
+    pub id: ExecId,
+    pub container: ContainerId,
+    pub spec: ExecSpec,
+    pub state: ExecState,
+}
+
+/// Where in its life a further process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecState {
+    Created,
+    Running { pid: u32 },
+    Exited { pid: u32, code: i32 },
+}

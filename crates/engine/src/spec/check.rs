@@ -1,0 +1,226 @@
+//! Which parts of a specification do not go together, in Docker's words.
+
+use thiserror::Error;
+
+use super::{ContainerSpec, MountKind, NamespaceMode, NetworkMode, RestartPolicy, Root};
+
+/// Least memory a container can be given: 6 MiB, as Docker has it.
+const LEAST_MEMORY: u64 = 6 << 20;
+
+/// Why a specification makes no sense.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum SpecError {
+    #[error("Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
+    Name { name: String },
+    #[error("no command specified")]
+    NoCommand,
+    #[error("config cannot be empty in order to create a container")]
+    NoImage,
+    #[error("conflicting options: {what} and the network mode")]
+    NetworkMode { what: &'static str },
+    #[error(
+        "conflicting options: {mode} type network can't be used with links. This would result in undefined behavior"
+    )]
+    Links { mode: &'static str },
+    #[error("conflicting options: {what} and the container type network mode")]
+    ContainerMode { what: &'static str },
+    #[error("conflicting options: hostname and the UTS mode")]
+    Uts,
+    #[error("can't create 'AutoRemove' container with restart policy")]
+    AutoRemove,
+    #[error("Minimum memory limit allowed is 6MB")]
+    LeastMemory,
+    #[error("Minimum memoryswap limit should be larger than memory limit, see usage")]
+    SwapBelowMemory,
+    #[error("You should always set the Memory limit when using Memoryswap limit, see usage")]
+    SwapWithoutMemory,
+    #[error("Conflicting options: Nano CPUs and CPU {what} cannot both be set.")]
+    NanoCpus { what: &'static str },
+    #[error("SHM size can not be less than 0")]
+    ShmSize,
+    #[error("invalid mount target, must be an absolute path in the container: {target}")]
+    MountTarget { target: String },
+    #[error("invalid mount path: '{target}' must not be the root of the container")]
+    MountRoot { target: String },
+    #[error("Duplicate mount point: {target}")]
+    DuplicateMount { target: String },
+    #[error(
+        "invalid volume specification: {source_path}: the source of a bind mount must be an absolute path"
+    )]
+    BindSource { source_path: String },
+    #[error("the working directory '{workdir}' is invalid, it needs to be an absolute path")]
+    Workdir { workdir: String },
+    #[error("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")]
+    Ulimit { soft: i64, hard: i64 },
+    #[error("unknown log driver {driver:?}: json-file and none are known")]
+    LogDriver { driver: String },
+    #[error("unknown log opt '{option}' for {driver} log driver")]
+    LogOption { option: String, driver: String },
+    #[error("invalid value {value:?} for log opt {option:?}")]
+    LogValue { option: String, value: String },
+    #[error("invalid environment variable: {text:?}")]
+    Environment { text: String },
+    #[error("invalid hostname {name:?}: at most 63 letters, digits, dots and hyphens")]
+    Hostname { name: String },
+    #[error("{what} of a container is not supported yet: {value}")]
+    Unsupported { what: &'static str, value: String },
+}
+
+/// Refuses a specification whose parts contradict one another.
+pub fn check(spec: &ContainerSpec) -> Result<(), SpecError> {
+    if let Some(name) = &spec.name {
+        check_name(name)?;
+    }
+    if matches!(&spec.root, Root::Image(reference) if reference.is_empty()) {
+        return Err(SpecError::NoImage);
+    }
+    if spec.auto_remove && spec.restart != RestartPolicy::No {
+        return Err(SpecError::AutoRemove);
+    }
+    check_command(spec)?;
+    check_network(spec)?;
+    check_limits(spec)?;
+    check_mounts(spec)?;
+    check_log(spec)
+}
+
+/// Refuses a name that is not `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+pub(crate) fn check_name(name: &str) -> Result<(), SpecError> {
+    let mut characters = name.chars();
+    let first = characters.next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let others = characters.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    if first && others && name.len() > 1 { Ok(()) } else { Err(SpecError::Name { name: name.to_owned() }) }
+}
+
+fn check_command(spec: &ContainerSpec) -> Result<(), SpecError> {
+    let workdir = &spec.command.workdir;
+    if !workdir.is_empty() && !workdir.starts_with('/') {
+        return Err(SpecError::Workdir { workdir: workdir.clone() });
+    }
+    let wrong = |text: &&String| text.is_empty() || text.starts_with('=') || text.contains('\0');
+    if let Some(text) = spec.command.env.iter().find(wrong) {
+        return Err(SpecError::Environment { text: text.clone() });
+    }
+    match &spec.hostname {
+        Some(name) if !is_hostname(name) => Err(SpecError::Hostname { name: name.clone() }),
+        _ => Ok(()),
+    }
+}
+
+fn is_hostname(name: &str) -> bool {
+    let character = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    name.len() <= 63 && !name.starts_with('-') && name.chars().all(character)
+}
+
+/// What libnetwork.md §8.8 lists, in Docker's order.
+fn check_network(spec: &ContainerSpec) -> Result<(), SpecError> {
+    let network = &spec.network;
+    let has_links = !network.links.is_empty();
+    if spec.namespaces.uts == NamespaceMode::Host && spec.hostname.is_some() {
+        return Err(SpecError::Uts);
+    }
+    match &network.mode {
+        NetworkMode::Container(_) => check_container_mode(spec, has_links),
+        NetworkMode::Host if has_links => Err(SpecError::Links { mode: "host" }),
+        NetworkMode::Bridge
+        | NetworkMode::Network(_)
+        | NetworkMode::Host
+        | NetworkMode::None
+        | NetworkMode::Path(_) => Ok(()),
+    }
+}
+
+fn check_container_mode(spec: &ContainerSpec, has_links: bool) -> Result<(), SpecError> {
+    let network = &spec.network;
+    let dns = &network.dns;
+    let refused = [
+        (spec.hostname.is_some(), SpecError::NetworkMode { what: "hostname" }),
+        (has_links, SpecError::Links { mode: "container" }),
+        (
+            !(dns.servers.is_empty() && dns.search.is_empty() && dns.options.is_empty()),
+            SpecError::NetworkMode { what: "dns" },
+        ),
+        (!network.extra_hosts.is_empty(), SpecError::NetworkMode { what: "custom host-to-IP mapping" }),
+        (
+            !network.publish.is_empty() || network.publish_all,
+            SpecError::ContainerMode { what: "port publishing" },
+        ),
+        (!network.exposed.is_empty(), SpecError::ContainerMode { what: "port exposing" }),
+    ];
+    match refused.into_iter().find(|(applies, _)| *applies) {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn check_limits(spec: &ContainerSpec) -> Result<(), SpecError> {
+    let limits = &spec.limits;
+    if limits.memory.is_some_and(|memory| memory < LEAST_MEMORY) {
+        return Err(SpecError::LeastMemory);
+    }
+    match (limits.memory, limits.memory_swap) {
+        (None, Some(swap)) if swap > 0 => return Err(SpecError::SwapWithoutMemory),
+        (Some(memory), Some(swap)) if swap > 0 && swap.cast_unsigned() < memory => {
+            return Err(SpecError::SwapBelowMemory);
+        }
+        _ => {}
+    }
+    if limits.nano_cpus.is_some() && limits.cpu_quota.is_some() {
+        return Err(SpecError::NanoCpus { what: "Quota" });
+    }
+    if limits.nano_cpus.is_some() && limits.cpu_period.is_some() {
+        return Err(SpecError::NanoCpus { what: "Period" });
+    }
+    let inverted = |limit: &&super::Ulimit| limit.hard >= 0 && (limit.soft < 0 || limit.soft > limit.hard);
+    match limits.ulimits.iter().find(inverted) {
+        Some(limit) => Err(SpecError::Ulimit { soft: limit.soft, hard: limit.hard }),
+        None => Ok(()),
+    }
+}
+
+fn check_mounts(spec: &ContainerSpec) -> Result<(), SpecError> {
+    let mut targets: Vec<&str> = Vec::new();
+    for mount in &spec.mounts {
+        let target = mount.target.as_str();
+        if !target.starts_with('/') {
+            return Err(SpecError::MountTarget { target: target.to_owned() });
+        }
+        let trimmed = target.trim_end_matches('/');
+        if trimmed.is_empty() {
+            return Err(SpecError::MountRoot { target: target.to_owned() });
+        }
+        if targets.contains(&trimmed) {
+            return Err(SpecError::DuplicateMount { target: target.to_owned() });
+        }
+        targets.push(trimmed);
+        if let MountKind::Bind { source, .. } = &mount.kind
+            && !source.is_absolute()
+        {
+            return Err(SpecError::BindSource { source_path: source.display().to_string() });
+        }
+    }
+    Ok(())
+}
+
+fn check_log(spec: &ContainerSpec) -> Result<(), SpecError> {
+    let driver = spec.log.driver.as_str();
+    if !matches!(driver, "" | "json-file" | "none") {
+        return Err(SpecError::LogDriver { driver: driver.to_owned() });
+    }
+    for (option, value) in &spec.log.options {
+        let valid = match option.as_str() {
+            "max-size" => crate::log_options::size(value).is_some(),
+            "max-file" => value.parse::<u32>().is_ok_and(|files| files > 0),
+            "labels" | "labels-regex" | "env" | "env-regex" | "tag" | "compress" | "mode"
+            | "max-buffer-size" => true,
+            _ => return Err(SpecError::LogOption { option: option.clone(), driver: "json-file".to_owned() }),
+        };
+        if !valid {
+            return Err(SpecError::LogValue { option: option.clone(), value: value.clone() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
