@@ -9,10 +9,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apply;
 pub mod driver;
 mod id;
 mod ipam;
 mod model;
+pub mod nft;
+pub mod plan;
+pub mod state;
 
 pub use id::{EndpointId, Mac, NetworkId, ParseIdError, SandboxId};
 pub use model::{

@@ -1,0 +1,154 @@
+//! The sets and maps of our table, by name.
+
+use std::fmt;
+
+use super::Type::{self, Ifname, InetProto, InetService, Ipv4Addr, Ipv6Addr};
+use crate::{Family, Proto};
+
+/// A set or a map of our table.
+///
+/// Keys are exact and hashed, except in interval sets, whose keys are single
+/// fields: a concatenation with intervals costs a thousand times more (pipapo).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Set {
+    /// Our bridges: only what enters or leaves one of them is judged.
+    Bridges,
+    /// Bridges that nothing enters or leaves by routing.
+    Internal,
+    /// Pairs of bridges whose traffic is not confined; a bridge with itself
+    /// where endpoints may talk to one another.
+    Talk,
+    /// Whose addresses are hidden behind the host's when they leave for elsewhere.
+    Masquerade(Family),
+    /// A published sandbox's address with a bridge it sits on: clients that come by it
+    /// are hidden behind the bridge, since answers would not pass the host.
+    Hairpin(Family),
+    /// Ports published on all addresses of the host.
+    Publish(Family),
+    /// Ports published on one address of the host.
+    PublishAddr(Family),
+    /// Ranges published on all addresses under the same numbers as inside.
+    Range(Family, Proto),
+}
+
+impl Set {
+    /// All of them, in the order of the table.
+    pub const ALL: [Self; 17] = {
+        use Family::{V4, V6};
+        use Proto::{Sctp, Tcp, Udp};
+        [
+            Self::Bridges,
+            Self::Internal,
+            Self::Talk,
+            Self::Masquerade(V4),
+            Self::Masquerade(V6),
+            Self::Hairpin(V4),
+            Self::Hairpin(V6),
+            Self::Publish(V4),
+            Self::Publish(V6),
+            Self::PublishAddr(V4),
+            Self::PublishAddr(V6),
+            Self::Range(V4, Tcp),
+            Self::Range(V4, Udp),
+            Self::Range(V4, Sctp),
+            Self::Range(V6, Tcp),
+            Self::Range(V6, Udp),
+            Self::Range(V6, Sctp),
+        ]
+    };
+
+    /// The name in the table.
+    pub const fn name(self) -> &'static str {
+        use Family::{V4, V6};
+        use Proto::{Sctp, Tcp, Udp};
+        match self {
+            Self::Bridges => "bridges",
+            Self::Internal => "internal",
+            Self::Talk => "talk",
+            Self::Masquerade(V4) => "masquerade4",
+            Self::Masquerade(V6) => "masquerade6",
+            Self::Hairpin(V4) => "hairpin4",
+            Self::Hairpin(V6) => "hairpin6",
+            Self::Publish(V4) => "publish4",
+            Self::Publish(V6) => "publish6",
+            Self::PublishAddr(V4) => "publish4_addr",
+            Self::PublishAddr(V6) => "publish6_addr",
+            Self::Range(V4, Tcp) => "range4_tcp",
+            Self::Range(V4, Udp) => "range4_udp",
+            Self::Range(V4, Sctp) => "range4_sctp",
+            Self::Range(V6, Tcp) => "range6_tcp",
+            Self::Range(V6, Udp) => "range6_udp",
+            Self::Range(V6, Sctp) => "range6_sctp",
+        }
+    }
+
+    /// The set of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|set| set.name() == name)
+    }
+
+    /// A number of its own within the table, from 1, as transactions want it.
+    pub fn number(self) -> u32 {
+        (1..).zip(Self::ALL).find(|(_, set)| *set == self).map_or(0, |(number, _)| number)
+    }
+
+    /// The parts of a key.
+    pub const fn key(self) -> &'static [Type] {
+        use Family::{V4, V6};
+        match self {
+            Self::Bridges | Self::Internal => &[Ifname],
+            Self::Talk => &[Ifname, Ifname],
+            Self::Masquerade(V4) => &[Ipv4Addr],
+            Self::Masquerade(V6) => &[Ipv6Addr],
+            Self::Hairpin(V4) => &[Ifname, Ipv4Addr],
+            Self::Hairpin(V6) => &[Ifname, Ipv6Addr],
+            Self::Publish(_) => &[InetProto, InetService],
+            Self::PublishAddr(V4) => &[Ipv4Addr, InetProto, InetService],
+            Self::PublishAddr(V6) => &[Ipv6Addr, InetProto, InetService],
+            Self::Range(..) => &[InetService],
+        }
+    }
+
+    /// The parts of an element's data; none in a set that is not a map.
+    pub const fn data(self) -> &'static [Type] {
+        use Family::{V4, V6};
+        match self {
+            Self::Bridges | Self::Internal | Self::Talk | Self::Masquerade(_) | Self::Hairpin(_) => &[],
+            Self::Publish(V4) | Self::PublishAddr(V4) => &[Ipv4Addr, InetService],
+            Self::Publish(V6) | Self::PublishAddr(V6) => &[Ipv6Addr, InetService],
+            Self::Range(V4, _) => &[Ipv4Addr],
+            Self::Range(V6, _) => &[Ipv6Addr],
+        }
+    }
+
+    /// Whether keys are intervals.
+    pub const fn is_interval(self) -> bool {
+        matches!(self, Self::Masquerade(_) | Self::Range(..))
+    }
+
+    /// Whether elements confine links; the others lead to them.
+    ///
+    /// The former are there before the links are and as long as these are.
+    pub const fn is_guard(self) -> bool {
+        matches!(self, Self::Bridges | Self::Internal | Self::Talk | Self::Masquerade(_))
+    }
+
+    pub(super) const fn noun(self) -> &'static str {
+        if self.data().is_empty() { "set" } else { "map" }
+    }
+
+    /// The types as nft writes them.
+    pub(super) fn signature(self) -> String {
+        let join = |types: &[Type]| types.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" . ");
+        match self.data() {
+            [] => join(self.key()),
+            data => format!("{} : {}", join(self.key()), join(data)),
+        }
+    }
+}
+
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

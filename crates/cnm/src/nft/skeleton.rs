@@ -1,0 +1,154 @@
+//! The chains and rules of our table, the same on every host.
+//!
+//! What they mean is in `docs/nftables/`. In short: a base chain of ours
+//! accepts by default, drops only what enters or leaves one of our bridges, and
+//! finds everything it must know in sets.
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{Base, Chain, Field, Hook, Kind, Rule, Set, Statement, Table, Verdict};
+use crate::{Family, Proto};
+
+use Family::{V4, V6};
+use Field::{Daddr, Dport, Iifname, L4proto, Oifname, Saddr};
+use Statement::{Counter, Dnat, Invalid, Known, Link, Lookup, Masquerade, Net, Nfproto, ToHost, Translated};
+
+const ACCEPT: Statement = Statement::Verdict(Verdict::Accept);
+const DROP: Statement = Statement::Verdict(Verdict::Drop);
+const PUBLISH4: &str = "publish_ipv4";
+const PUBLISH6: &str = "publish_ipv6";
+
+/// Our table without elements.
+pub fn skeleton() -> Table {
+    let chains = vec![
+        chain("raw", Kind::Filter, Hook::Prerouting, -300, raw()),
+        chain("prerouting", Kind::Nat, Hook::Prerouting, -100, prerouting()),
+        chain("output", Kind::Nat, Hook::Output, -100, output()),
+        Chain { name: PUBLISH4, base: None, rules: publish(V4) },
+        Chain { name: PUBLISH6, base: None, rules: publish(V6) },
+        chain("forward", Kind::Filter, Hook::Forward, 0, forward()),
+        chain("postrouting", Kind::Nat, Hook::Postrouting, 100, postrouting()),
+    ];
+    Table { sets: Set::ALL.to_vec(), chains }
+}
+
+/// Our bridges route loopback addresses for the host's own sake
+/// (`route_localnet`). What comes out of a sandbox must not profit from it.
+fn raw() -> Vec<Rule> {
+    let loopback = |field| Net { field, not: false, net: loopback4() };
+    let from_us = || lookup(&[Iifname], Set::Bridges);
+    vec![
+        drop("to the host's loopback", [Nfproto(V4), loopback(Daddr(V4)), from_us()]),
+        drop("from a loopback address", [Nfproto(V4), loopback(Saddr(V4)), from_us()]),
+    ]
+}
+
+/// From the wire and from our bridges. A port that is published on a loopback
+/// address is not for them. A link-local client could not be answered.
+fn prerouting() -> Vec<Rule> {
+    let jump = |chain| Statement::Verdict(Verdict::Jump(chain));
+    vec![
+        rule([Nfproto(V4), Net { field: Daddr(V4), not: true, net: loopback4() }, ToHost, jump(PUBLISH4)]),
+        rule([Nfproto(V6), Net { field: Saddr(V6), not: true, net: link_local6() }, ToHost, jump(PUBLISH6)]),
+    ]
+}
+
+/// From the host itself. The kernel does not route `::1` (there is no
+/// `route_localnet` for IPv6); connections to it are spliced by the engine.
+fn output() -> Vec<Rule> {
+    let jump = |chain| Statement::Verdict(Verdict::Jump(chain));
+    vec![
+        rule([Nfproto(V4), ToHost, jump(PUBLISH4)]),
+        rule([Nfproto(V6), Net { field: Daddr(V6), not: true, net: loopback6() }, ToHost, jump(PUBLISH6)]),
+    ]
+}
+
+/// Exact ports first, most of them are; then those of one address; then ranges.
+fn publish(family: Family) -> Vec<Rule> {
+    let range = |proto| {
+        let to = Dnat { family, fields: vec![Dport], map: Set::Range(family, proto) };
+        rule([Statement::L4proto(proto), to])
+    };
+    let exact = Dnat { family, fields: vec![L4proto, Dport], map: Set::Publish(family) };
+    let fields = vec![Daddr(family), L4proto, Dport];
+    let address = Dnat { family, fields, map: Set::PublishAddr(family) };
+    vec![
+        rule([exact]),
+        rule([Nfproto(family), address]),
+        range(Proto::Tcp),
+        range(Proto::Udp),
+        range(Proto::Sctp),
+    ]
+}
+
+/// Isolation is the default: what enters a bridge of ours was sent from it
+/// before, or to a published port, or the bridges talk.
+fn forward() -> Vec<Rule> {
+    let entering = || lookup(&[Oifname], Set::Bridges);
+    vec![
+        rule([Known, ACCEPT]),
+        rule([lookup(&[Iifname, Oifname], Set::Talk), ACCEPT]),
+        drop("out of an internal network", [lookup(&[Iifname], Set::Internal)]),
+        drop("into an internal network", [lookup(&[Oifname], Set::Internal)]),
+        rule([entering(), Translated, ACCEPT]),
+        drop("not published", [entering()]),
+        drop("of no flow", [lookup(&[Iifname], Set::Bridges), Invalid]),
+    ]
+}
+
+/// Servers see their clients' true addresses, except where the answer would
+/// not come back through the host.
+fn postrouting() -> Vec<Rule> {
+    let leaving = || Lookup { fields: vec![Oifname], not: true, set: Set::Bridges };
+    let hide = |family| {
+        let source = lookup(&[Saddr(family)], Set::Masquerade(family));
+        rule([Nfproto(family), source, leaving(), Masquerade])
+    };
+    let hairpin = |family| {
+        let client = lookup(&[Iifname, Daddr(family)], Set::Hairpin(family));
+        rule([Nfproto(family), Translated, client, Masquerade])
+    };
+    let loopback = Net { field: Saddr(V4), not: false, net: loopback4() };
+    vec![
+        rule([Link { field: Oifname, name: "lo" }, ACCEPT]),
+        hide(V4),
+        hide(V6),
+        rule([Nfproto(V4), loopback, lookup(&[Oifname], Set::Bridges), Masquerade]),
+        hairpin(V4),
+        hairpin(V6),
+    ]
+}
+
+fn chain(name: &'static str, kind: Kind, hook: Hook, priority: i32, rules: Vec<Rule>) -> Chain {
+    Chain { name, base: Some(Base { kind, hook, priority }), rules }
+}
+
+fn rule<const N: usize>(statements: [Statement; N]) -> Rule {
+    Rule { statements: statements.to_vec(), comment: None }
+}
+
+/// A rule that drops, counts, and says why.
+fn drop<const N: usize>(reason: &'static str, statements: [Statement; N]) -> Rule {
+    let statements = statements.into_iter().chain([Counter, DROP]).collect();
+    Rule { statements, comment: Some(reason) }
+}
+
+fn lookup(fields: &[Field], set: Set) -> Statement {
+    Lookup { fields: fields.to_vec(), not: false, set }
+}
+
+/// 127.0.0.0/8, RFC 1122 §3.2.1.3.
+fn loopback4() -> IpNet {
+    Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into()
+}
+
+/// `::1`, RFC 4291 §2.5.3.
+fn loopback6() -> IpNet {
+    Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128).into()
+}
+
+/// fe80::/10, RFC 4291 §2.4.
+fn link_local6() -> IpNet {
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10).into()
+}

@@ -1,0 +1,219 @@
+//! What the kernel must hold: a sorted map of objects.
+//!
+//! The declaration order of [`Key`] is the order of creation; deletion runs
+//! backwards. What vanishes with what ([`carriers`], [`provides`]) and what can be
+//! changed in place ([`can_become`]) is all that a plan must know about Linux.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use ipnet::IpNet;
+
+use crate::{
+    EndpointId, Mac, NetworkId, Proto, SandboxId,
+    nft::{Digest, Set, Value},
+};
+
+/// All objects of ours, or those of one part of the model.
+pub type State = BTreeMap<Key, Object>;
+
+/// A network stack that holds objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ns {
+    Host,
+    Sandbox(SandboxId),
+}
+
+/// The identity of a kernel object.
+///
+/// The order of the variants is the order of creation: an object may refer only
+/// to objects of an earlier variant. What can be refused for reasons outside
+/// of our control comes first, what confines a link before the link, what leads
+/// to it after.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// A setting of the host. It is kept: others may rely on it by the time we
+    /// do not need it any more.
+    Sysctl(Sysctl),
+    /// Ports of the host that nobody else may bind. The unspecified address stands for all of its family.
+    Port {
+        proto: Proto,
+        address: IpAddr,
+        first: u16,
+        last: u16,
+    },
+    /// The skeleton of our nftables table.
+    Table,
+    /// An element that confines a link ([`Set::is_guard`]).
+    Guard(Set, Vec<Value>),
+    Netns(SandboxId),
+    /// By its name on the host.
+    Bridge(String),
+    /// Both ends; the host's is called [`veth_name`].
+    Veth(EndpointId),
+    /// An address of the link of this name.
+    Addr(Ns, String, IpNet),
+    /// A route by its destination, in the main table.
+    Route(Ns, IpNet),
+    /// An element that leads to a sandbox.
+    Publish(Set, Vec<Value>),
+}
+
+/// A setting of the host that routing needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sysctl {
+    Ipv4Forwarding,
+    Ipv6Forwarding,
+}
+
+impl Sysctl {
+    /// The path below `/proc/sys`.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Ipv4Forwarding => "net/ipv4/ip_forward",
+            Self::Ipv6Forwarding => "net/ipv6/conf/all/forwarding",
+        }
+    }
+}
+
+/// What is known of a kernel object besides its identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// The setting is 1. Any other value is observed as no object.
+    Sysctl,
+    Port,
+    Table(Digest),
+    /// The data of a map's element, nothing for a set's.
+    Element(Vec<Value>),
+    Netns(Netns),
+    Bridge(Bridge),
+    Veth(Veth),
+    /// Without duplicate address detection.
+    Addr,
+    Route(Route),
+}
+
+/// Where a sandbox's network namespace comes from. Its loopback is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Netns {
+    /// It is created and removed with the object.
+    Own,
+    /// It is somebody else's, found at this path: entered, neither created nor removed.
+    Path(String),
+}
+
+/// A bridge on the host, up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    /// In its mark.
+    pub network: NetworkId,
+    pub mac: Mac,
+    /// In bytes.
+    pub mtu: u32,
+    /// It routes loopback addresses, so that the host reaches published ports by its own.
+    pub route_localnet: bool,
+    /// It has a link-local IPv6 address (`addrgenmode`): without one a network that
+    /// has no IPv6 is spared duplicate address detection and multicast reports.
+    pub link_local: bool,
+    /// Observed as `false` if somebody took it down.
+    pub up: bool,
+}
+
+/// A pair of virtual links: one end on the host, in a bridge; one in a sandbox.
+/// The endpoint of its key is in its mark, at the host's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Veth {
+    /// The bridge; observed as `None` if somebody took it out.
+    pub master: Option<String>,
+    /// Where the other end is, with its name there.
+    pub peer: (Ns, String),
+    /// Of the peer.
+    pub mac: Mac,
+    /// Of both ends, in bytes.
+    pub mtu: u32,
+    /// It exchanges frames with the bridge's own stack only, not with other isolated ports.
+    pub isolated: bool,
+    /// The peer has a link-local IPv6 address; the host's end never has one.
+    pub link_local: bool,
+    /// Observed as `false` if somebody took an end down.
+    pub up: bool,
+}
+
+/// A route's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The gateway; the destination is on the link if absent.
+    pub via: Option<IpAddr>,
+    /// The name of the link.
+    pub link: String,
+}
+
+/// What an object needs under itself, or is for others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Carrier {
+    Table,
+    Netns(SandboxId),
+    Link(Ns, String),
+    /// An address through which a gateway is reached.
+    Addr(Ns, String, IpNet),
+}
+
+/// How an object goes when its carrier does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bond {
+    /// The kernel deletes it, too.
+    Vanishes,
+    /// It must be deleted before.
+    Rides,
+}
+
+/// The name of the host's end of an endpoint's veth pair: 14 of the 15 bytes that a name may have.
+pub fn veth_name(endpoint: &EndpointId) -> String {
+    format!("veth{}", &endpoint.short()[..10])
+}
+
+/// What the object is a carrier for.
+pub(crate) fn provides(key: &Key, object: &Object) -> Option<Carrier> {
+    match (key, object) {
+        (Key::Table, _) => Some(Carrier::Table),
+        (Key::Netns(sandbox), _) => Some(Carrier::Netns(*sandbox)),
+        (Key::Bridge(name), _) => Some(Carrier::Link(Ns::Host, name.clone())),
+        (Key::Veth(_), Object::Veth(veth)) => Some(Carrier::Link(veth.peer.0, veth.peer.1.clone())),
+        (Key::Addr(ns, link, net), _) => Some(Carrier::Addr(*ns, link.clone(), *net)),
+        _ => None,
+    }
+}
+
+/// What the object cannot be without.
+pub(crate) fn carriers(key: &Key, object: &Object) -> Vec<(Carrier, Bond)> {
+    match (key, object) {
+        (Key::Guard(..) | Key::Publish(..), _) => vec![(Carrier::Table, Bond::Vanishes)],
+        (Key::Veth(_), Object::Veth(veth)) => {
+            let master = veth.master.iter().map(|name| (Carrier::Link(Ns::Host, name.clone()), Bond::Rides));
+            let peer = match veth.peer.0 {
+                Ns::Sandbox(sandbox) => Some((Carrier::Netns(sandbox), Bond::Rides)),
+                Ns::Host => None,
+            };
+            master.chain(peer).collect()
+        }
+        (Key::Addr(ns, link, _), _) => vec![(Carrier::Link(*ns, link.clone()), Bond::Vanishes)],
+        (Key::Route(ns, _), Object::Route(route)) => {
+            vec![(Carrier::Link(*ns, route.link.clone()), Bond::Vanishes)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the kernel can make the second out of the first without deleting it.
+///
+/// An element is changed by deleting and adding it in one transaction, a route
+/// by replacing it.
+pub fn can_become(old: &Object, new: &Object) -> bool {
+    match (old, new) {
+        (Object::Bridge(old), Object::Bridge(new)) => old.network == new.network,
+        (Object::Veth(old), Object::Veth(new)) => {
+            old.peer == new.peer && old.mac == new.mac && old.link_local == new.link_local
+        }
+        (Object::Route(_), Object::Route(_)) | (Object::Element(_), Object::Element(_)) => true,
+        (old, new) => old == new,
+    }
+}
