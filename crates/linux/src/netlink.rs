@@ -146,6 +146,12 @@ impl Socket {
         self.socket.add_membership(group).map_err(|source| Error::Socket { action: "subscribe with", source })
     }
 
+    /// Leaves a multicast group. What was received before is still there.
+    pub fn leave(&self, group: u32) -> Result<(), Error> {
+        let left = self.socket.drop_membership(group);
+        left.map_err(|source| Error::Socket { action: "unsubscribe with", source })
+    }
+
     /// Reserves `count` sequence numbers and returns the first.
     pub fn sequence(&mut self, count: u32) -> u32 {
         let first = self.next;
