@@ -1,0 +1,92 @@
+//! The directory one shim lives in: what it is told, and what it leaves behind.
+//!
+//! ```text
+//! config.json    the OCI runtime spec
+//! shim.json      what the OCI spec has no place for: [`Config`]
+//! seccomp.bpf    the compiled system call filter, if there is one
+//! shim.sock      where the shim listens
+//! shim.pid       the shim's process
+//! exit.json      how the first process ended: written and synced before anyone is told
+//! shim.log       what the shim had to say about itself
+//! ```
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime as oci;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::Exit;
+
+pub const CONFIG: &str = "config.json";
+pub const SHIM: &str = "shim.json";
+pub const SECCOMP: &str = "seccomp.bpf";
+pub const SOCKET: &str = "shim.sock";
+pub const PID: &str = "shim.pid";
+pub const EXIT: &str = "exit.json";
+pub const LOG: &str = "shim.log";
+
+/// What a shim is told beyond the OCI spec.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// The container's identifier.
+    pub id: String,
+    /// Gives the first process a standard input that clients write to.
+    pub open_stdin: bool,
+    /// Ends it when the first client that wrote to it ends its side.
+    pub stdin_once: bool,
+    pub log: Option<LogConfig>,
+}
+
+/// Where output is kept, in Docker's json-file format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogConfig {
+    pub path: PathBuf,
+    /// Bytes of one file; `None`: without bound.
+    pub max_size: Option<u64>,
+    /// How many files there are at most, `path` and `path.1`, …; at least 1.
+    pub max_files: u32,
+}
+
+/// Writes what a shim needs into `dir`, which exists and is empty.
+///
+/// Nothing is synced: a container does not survive the machine.
+pub fn write(dir: &Path, spec: &oci::Spec, config: &Config, filter: Option<&[u8]>) -> io::Result<()> {
+    std::fs::write(dir.join(CONFIG), serde_json::to_vec(spec)?)?;
+    std::fs::write(dir.join(SHIM), serde_json::to_vec(config)?)?;
+    if let Some(filter) = filter {
+        std::fs::write(dir.join(SECCOMP), filter)?;
+    }
+    Ok(())
+}
+
+/// Removes what an earlier run of the same container left in `dir`.
+pub fn clear(dir: &Path) -> io::Result<()> {
+    for name in [CONFIG, SHIM, SECCOMP, SOCKET, PID, EXIT, LOG] {
+        match std::fs::remove_file(dir.join(name)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// How the first process ended, if it has.
+pub fn exit(dir: &Path) -> io::Result<Option<Exit>> {
+    match std::fs::read(dir.join(EXIT)) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes how the first process ended, so that it is whole or not there.
+pub fn write_exit(dir: &Path, exit: &Exit) -> io::Result<()> {
+    let partial = dir.join(format!("{EXIT}.new"));
+    let mut file = std::fs::File::create(&partial)?;
+    file.write_all(&serde_json::to_vec(exit)?)?;
+    file.sync_all()?;
+    std::fs::rename(&partial, dir.join(EXIT))?;
+    std::fs::File::open(dir)?.sync_all()
+}
