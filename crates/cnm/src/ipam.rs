@@ -1,4 +1,7 @@
-//! Addresses as numbers, pools as ranges of them.
+//! Addresses: which pools networks get, and which addresses endpoints get.
+//!
+//! A pool is a range of numbers. Everything taken is an [`crate::IntervalSet`], so
+//! that the lowest free pool or address is found without walking over the others.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -8,6 +11,12 @@ use std::{
 use ipnet::IpNet;
 
 use crate::Family;
+
+mod address;
+mod pool;
+
+pub use self::{address::RequestAddressError, pool::RequestPoolError};
+pub(crate) use self::{address::request_address, pool::request_pool};
 
 /// An address as a number of its family.
 pub(crate) fn number(address: IpAddr) -> u128 {
@@ -33,7 +42,7 @@ pub(crate) fn range(pool: &IpNet) -> RangeInclusive<u128> {
 /// Addresses of a pool that are no host's: network and broadcast (RFC 919), except in
 /// point-to-point pools (RFC 3021); the subnet-router anycast address (RFC 4291 §2.6.1),
 /// except in /127 (RFC 6164) and /128.
-pub(crate) fn unusable(pool: &IpNet) -> impl Iterator<Item = u128> {
+pub(crate) fn unusable(pool: &IpNet) -> impl Iterator<Item = u128> + use<> {
     let (first, last) = range(pool).into_inner();
     let point_to_point = pool.max_prefix_len() - pool.prefix_len() <= 1;
     let broadcast = matches!(pool, IpNet::V4(_)).then_some(last);

@@ -10,12 +10,16 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod controller;
 pub mod driver;
 mod id;
-mod ipam;
+pub mod ipam;
 mod model;
+pub mod names;
 pub mod nft;
 pub mod plan;
+pub mod port;
+pub mod spec;
 pub mod state;
 
 pub use id::{EndpointId, Mac, NetworkId, ParseIdError, SandboxId};

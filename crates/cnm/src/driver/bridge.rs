@@ -1,5 +1,10 @@
 //! The bridge driver: a Linux bridge, a veth pair per endpoint.
 
+mod options;
+
+pub(crate) use self::options::{INTERFACE, check_endpoint_options, parse_bool};
+pub use self::options::{OptionError, Options, sysctls};
+
 /// What a bridge network's options mean, defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

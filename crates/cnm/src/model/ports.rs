@@ -92,14 +92,14 @@ impl PortIndex {
     }
 
     /// Adds one binding of `sandbox`.
-    pub(super) fn insert(&mut self, binding: &PortBinding, sandbox: SandboxId) {
+    pub(crate) fn insert(&mut self, binding: &PortBinding, sandbox: SandboxId) {
         let PortBinding { proto, host_address, host, container: _ } = binding;
         self.held.insert((*proto, *host_address, *host.start()), (*host.end(), sandbox));
         self.shift(binding, |depth| depth + 1);
     }
 
     /// Takes out what [`Self::insert`] added.
-    pub(super) fn remove(&mut self, binding: &PortBinding) {
+    pub(crate) fn remove(&mut self, binding: &PortBinding) {
         let PortBinding { proto, host_address, host, container: _ } = binding;
         self.held.remove(&(*proto, *host_address, *host.start()));
         self.shift(binding, |depth| depth - 1);

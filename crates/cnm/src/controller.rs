@@ -1,0 +1,105 @@
+//! The controller: a model and a request make a change, or a refusal.
+//!
+//! It is pure. What it needs to know of the world is in its [`Context`]; what it
+//! decides is a [`Delta`], which is stored, planned and applied elsewhere. A
+//! refused request leaves nothing.
+
+use crate::{
+    Delta, EndpointId, Model, NetworkId, SandboxId,
+    spec::{EndpointSpec, NetworkSpec, SandboxSpec, SandboxUpdate},
+};
+
+mod context;
+mod endpoint;
+mod join;
+mod network;
+mod refused;
+mod sandbox;
+
+pub use self::{
+    context::{BusyPorts, Context, DefaultPool, Defaults, Entropy, Host, Nets},
+    endpoint::{CreateEndpointError, DeleteEndpointError, RenameEndpointError},
+    join::{JoinError, LeaveError},
+    network::{CreateNetworkError, DeleteNetworkError},
+    refused::{Kind, Refused},
+    sandbox::{CreateSandboxError, DeleteSandboxError, UpdateSandboxError},
+};
+
+/// All that can be asked of the controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    CreateNetwork(NetworkSpec),
+    /// Detached endpoints go with it; joined ones refuse.
+    DeleteNetwork(NetworkId),
+    CreateSandbox(SandboxSpec),
+    UpdateSandbox(SandboxId, SandboxUpdate),
+    /// Its endpoints leave it and keep their addresses.
+    DeleteSandbox(SandboxId),
+    /// The endpoint gets its addresses and its MAC, which it keeps until it is deleted.
+    CreateEndpoint(EndpointSpec),
+    /// A joined endpoint has to leave first.
+    DeleteEndpoint(EndpointId),
+    Join {
+        endpoint: EndpointId,
+        sandbox: SandboxId,
+    },
+    Leave(EndpointId),
+    /// Another name, and other names to answer to; where the network resolves none they are dropped.
+    RenameEndpoint {
+        endpoint: EndpointId,
+        name: String,
+        dns_names: Vec<String>,
+    },
+}
+
+/// What a request brought into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Created {
+    Network(NetworkId),
+    Sandbox(SandboxId),
+    Endpoint(EndpointId),
+}
+
+/// One decision: the change, and what it brought into being.
+pub(crate) type Decision = (Delta, Option<Created>);
+
+/// Decides one request.
+pub fn decide(model: &Model, request: &Request, context: &mut Context<'_>) -> Result<Delta, Refused> {
+    one(model, request, context).map(|(delta, _)| delta)
+}
+
+/// Decides several requests as one: each sees what those before it did, and either
+/// all of them happen or none. What they created comes in their order.
+pub fn decide_all(
+    model: &Model,
+    requests: &[Request],
+    context: &mut Context<'_>,
+) -> Result<(Delta, Vec<Created>), Refused> {
+    let mut next = model.clone();
+    let mut all = Delta::default();
+    let mut created = Vec::new();
+    for request in requests {
+        let (delta, new) = one(&next, request, context)?;
+        next = next.apply(&delta);
+        all = all.then(delta);
+        created.extend(new);
+    }
+    Ok((all.since(model), created))
+}
+
+fn one(model: &Model, request: &Request, context: &mut Context<'_>) -> Result<Decision, Refused> {
+    Ok(match request {
+        Request::CreateNetwork(spec) => network::create(model, spec, context)?,
+        Request::DeleteNetwork(id) => (network::delete(model, id)?, None),
+        Request::CreateSandbox(spec) => sandbox::create(model, spec, context)?,
+        Request::UpdateSandbox(id, update) => (sandbox::update(model, id, update, context)?, None),
+        Request::DeleteSandbox(id) => (sandbox::delete(model, id)?, None),
+        Request::CreateEndpoint(spec) => endpoint::create(model, spec, context)?,
+        Request::DeleteEndpoint(id) => (endpoint::delete(model, id)?, None),
+        Request::Join { endpoint, sandbox } => (join::join(model, endpoint, sandbox)?, None),
+        Request::Leave(id) => (join::leave(model, id)?, None),
+        Request::RenameEndpoint { endpoint, name, dns_names } => {
+            (endpoint::rename(model, endpoint, name, dns_names)?, None)
+        }
+    })
+}

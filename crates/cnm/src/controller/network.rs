@@ -1,0 +1,143 @@
+//! Creating and deleting networks.
+
+use thiserror::Error;
+
+use super::{Context, Created, Decision, Kind};
+use crate::{
+    Attachment, Delta, Driver, Endpoint, Family, Ipam, Model, Network, NetworkId, Subnet,
+    driver::bridge::Config,
+    ipam::{RequestPoolError, request_pool},
+    spec::{DriverSpec, NetworkSpec},
+};
+
+/// Why a network cannot be created. The texts are Docker's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum CreateNetworkError {
+    #[error("network with name {name} already exists")]
+    NameTaken { name: String },
+    #[error("network with id {id} already exists")]
+    IdTaken { id: NetworkId },
+    #[error("only one instance of \"{driver}\" network is allowed")]
+    OnlyOne { driver: &'static str },
+    #[error(
+        "cannot create network {id} ({link}): conflicts with network {other} ({link}): networks have same bridge name"
+    )]
+    LinkTaken { id: NetworkId, link: String, other: NetworkId },
+    #[error(transparent)]
+    Pool(#[from] RequestPoolError),
+}
+
+impl CreateNetworkError {
+    /// What kind of refusal it is.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::NameTaken { .. } | Self::IdTaken { .. } => Kind::Conflict,
+            Self::OnlyOne { .. } | Self::LinkTaken { .. } => Kind::Forbidden,
+            Self::Pool(error) => error.kind(),
+        }
+    }
+}
+
+/// Why a network cannot be deleted. The texts are Docker's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum DeleteNetworkError {
+    #[error("network {id} not found")]
+    NotFound { id: NetworkId },
+    #[error("{name} is a pre-defined network and cannot be removed")]
+    Predefined { name: String },
+    #[error("network {name} has active endpoints ({endpoints})")]
+    ActiveEndpoints { name: String, endpoints: String },
+}
+
+impl DeleteNetworkError {
+    /// What kind of refusal it is.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound { .. } => Kind::NotFound,
+            Self::Predefined { .. } | Self::ActiveEndpoints { .. } => Kind::Forbidden,
+        }
+    }
+}
+
+pub(super) fn create(
+    model: &Model,
+    spec: &NetworkSpec,
+    context: &mut Context<'_>,
+) -> Result<Decision, CreateNetworkError> {
+    if model.network_by_name(&spec.name).is_some() {
+        return Err(CreateNetworkError::NameTaken { name: spec.name.clone() });
+    }
+    let id = spec.id.unwrap_or_else(|| NetworkId::new(context.random()));
+    if model.network(&id).is_some() {
+        return Err(CreateNetworkError::IdTaken { id });
+    }
+    let driver = match &spec.driver {
+        DriverSpec::Null => only_one(model, spec, Driver::Null)?,
+        DriverSpec::Host => only_one(model, spec, Driver::Host)?,
+        DriverSpec::Bridge(options) => Driver::Bridge(own_link(model, id, options.config(&id))?),
+    };
+    let network = Network {
+        id,
+        name: spec.name.clone(),
+        driver,
+        ipam: Ipam {
+            v4: subnets(model, spec, Family::V4, context)?,
+            v6: subnets(model, spec, Family::V6, context)?,
+            options: spec.ipam_options.clone(),
+        },
+        internal: spec.internal,
+        attachable: spec.attachable,
+        options: spec.options.clone(),
+        labels: spec.labels.clone(),
+        created: context.now,
+    };
+    let mut delta = Delta::default();
+    delta.put_network(network);
+    Ok((delta, Some(Created::Network(id))))
+}
+
+/// The predefined networks of these drivers bear the only names they can have.
+fn only_one(model: &Model, spec: &NetworkSpec, driver: Driver) -> Result<Driver, CreateNetworkError> {
+    let taken = model.network_by_name(&spec.name).is_some();
+    if taken { Err(CreateNetworkError::OnlyOne { driver: driver.name() }) } else { Ok(driver) }
+}
+
+fn own_link(model: &Model, id: NetworkId, config: Config) -> Result<Config, CreateNetworkError> {
+    match model.network_by_link(&config.link) {
+        None => Ok(config),
+        Some(other) => Err(CreateNetworkError::LinkTaken { id, link: config.link, other: other.id }),
+    }
+}
+
+fn subnets(
+    model: &Model,
+    spec: &NetworkSpec,
+    family: Family,
+    context: &Context<'_>,
+) -> Result<Vec<Subnet>, RequestPoolError> {
+    let wanted = match family {
+        Family::V4 => &spec.v4,
+        Family::V6 => &spec.v6,
+    };
+    wanted.iter().map(|subnet| request_pool(model, subnet, family, context)).collect()
+}
+
+pub(super) fn delete(model: &Model, id: &NetworkId) -> Result<Delta, DeleteNetworkError> {
+    let network = model.network(id).ok_or(DeleteNetworkError::NotFound { id: *id })?;
+    if network.is_predefined() {
+        return Err(DeleteNetworkError::Predefined { name: network.name.clone() });
+    }
+    let active = |endpoint: &Endpoint| match endpoint.attachment {
+        Attachment::Joined { .. } => Some(format!("name:{:?} id:\"{}\"", endpoint.name, endpoint.id.short())),
+        Attachment::Detached => None,
+    };
+    let active: Vec<_> = model.endpoints_of_network(id).filter_map(|endpoint| active(endpoint)).collect();
+    if !active.is_empty() {
+        let (name, endpoints) = (network.name.clone(), active.join(", "));
+        return Err(DeleteNetworkError::ActiveEndpoints { name, endpoints });
+    }
+    let mut delta = Delta::default();
+    delta.endpoints.extend(model.endpoints_of_network(id).map(|endpoint| (endpoint.id, None)));
+    delta.networks.insert(*id, None);
+    Ok(delta)
+}

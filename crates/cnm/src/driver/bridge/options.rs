@@ -1,0 +1,227 @@
+//! The bridge driver's options: from labels to what they mean.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use thiserror::Error;
+
+use super::Config;
+use crate::{NetworkId, spec::EndpointProblem};
+
+/// Longest name of a link, in bytes (IFNAMSIZ without its end, `linux/if.h`).
+pub(crate) const LINK_NAME_MAX: usize = 15;
+/// In bytes: what Ethernet carries (RFC 894).
+const MTU: u32 = 1500;
+/// In bytes: the least that IPv4 asks for (RFC 791); what a link may have (`ETH_MAX_MTU`).
+const MTU_RANGE: std::ops::RangeInclusive<u32> = 68..=65_535;
+
+const NAME: &str = "com.docker.network.bridge.name";
+const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
+const ICC: &str = "com.docker.network.bridge.enable_icc";
+const HOST_BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
+const DEFAULT: &str = "com.docker.network.bridge.default_bridge";
+const DRIVER_MTU: &str = "com.docker.network.driver.mtu";
+const PREFIX: &str = "com.docker.network.container_iface_prefix";
+const ENABLE_V4: &str = "com.docker.network.enable_ipv4";
+const ENABLE_V6: &str = "com.docker.network.enable_ipv6";
+const MODE_V4: &str = "com.docker.network.bridge.gateway_mode_ipv4";
+const MODE_V6: &str = "com.docker.network.bridge.gateway_mode_ipv6";
+const INHIBIT_V4: &str = "com.docker.network.bridge.inhibit_ipv4";
+
+/// An endpoint's option: the exact name of its interface.
+pub(crate) const INTERFACE: &str = "com.docker.network.endpoint.ifname";
+/// An endpoint's option: `net.ipv4.conf.IFNAME.name=value,…`.
+pub(crate) const SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
+
+/// What the options of a bridge network say, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    link: Option<String>,
+    mtu: u32,
+    inter_container: bool,
+    masquerade: bool,
+    host_binding: Option<IpAddr>,
+    interface_prefix: String,
+    default: bool,
+}
+
+/// Why an option is refused.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum OptionError {
+    #[error("failed to parse {option} value: {value:?} ({reason})")]
+    Value { option: String, value: String, reason: &'static str },
+    #[error("unknown option {option:?} of the bridge driver")]
+    Unknown { option: String },
+    #[error("option {option} of the bridge driver cannot be {value:?} yet")]
+    Unsupported { option: String, value: String },
+}
+
+impl Options {
+    /// Parses all options; `default` is the engine's own word on whether this is its default network.
+    pub fn parse(labels: &BTreeMap<String, String>, default: bool) -> Result<Self, OptionError> {
+        let mut options = Self {
+            link: None,
+            mtu: MTU,
+            inter_container: true,
+            masquerade: true,
+            host_binding: None,
+            interface_prefix: "eth".to_owned(),
+            default,
+        };
+        labels.iter().try_for_each(|(option, value)| options.set(option, value))?;
+        Ok(options)
+    }
+
+    fn set(&mut self, option: &str, value: &str) -> Result<(), OptionError> {
+        let invalid =
+            |reason| OptionError::Value { option: option.to_owned(), value: value.to_owned(), reason };
+        let boolean = || parse_bool(value).ok_or_else(|| invalid("not a boolean"));
+        match option {
+            NAME => self.link = Some(link_name(value).ok_or_else(|| invalid("not a name of a link"))?),
+            MASQUERADE => self.masquerade = boolean()?,
+            ICC => self.inter_container = boolean()?,
+            HOST_BINDING => self.host_binding = Some(value.parse().map_err(|_| invalid("not an address"))?),
+            DRIVER_MTU => self.mtu = mtu(value).ok_or_else(|| invalid("not a size from 68 to 65535"))?,
+            PREFIX => {
+                self.interface_prefix = prefix(value).ok_or_else(|| invalid("not a prefix of links"))?
+            }
+            DEFAULT if boolean()? == self.default => {}
+            // What is wanted of a family is the network's own field: these only supply it.
+            ENABLE_V4 | ENABLE_V6 => {}
+            MODE_V4 | MODE_V6 if value == "nat" || value.is_empty() => {}
+            INHIBIT_V4 if !boolean()? => {}
+            DEFAULT | MODE_V4 | MODE_V6 | INHIBIT_V4 => {
+                return Err(OptionError::Unsupported { option: option.to_owned(), value: value.to_owned() });
+            }
+            _ => return Err(OptionError::Unknown { option: option.to_owned() }),
+        }
+        Ok(())
+    }
+
+    /// The configuration of the network `id`.
+    pub(crate) fn config(&self, id: &NetworkId) -> Config {
+        let Self { link, mtu, inter_container, masquerade, host_binding, interface_prefix, default } =
+            self.clone();
+        let link = link.unwrap_or_else(|| format!("br-{}", id.short()));
+        Config { link, mtu, inter_container, masquerade, host_binding, interface_prefix, default }
+    }
+}
+
+/// The spellings that Docker takes for a boolean (Go's `strconv.ParseBool`).
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// A name the kernel takes for a link (`dev_valid_name`, net/core/dev.c).
+pub(crate) fn link_name(text: &str) -> Option<String> {
+    let bad =
+        |byte: u8| byte == b'/' || byte == b':' || byte.is_ascii_whitespace() || byte.is_ascii_control();
+    let fits = (1..=LINK_NAME_MAX).contains(&text.len()) && !text.bytes().any(bad);
+    (fits && text != "." && text != ".." && !text.contains('%')).then(|| text.to_owned())
+}
+
+fn mtu(text: &str) -> Option<u32> {
+    match text.parse().ok()? {
+        0 => Some(MTU),
+        mtu => MTU_RANGE.contains(&mtu).then_some(mtu),
+    }
+}
+
+/// A prefix that leaves room for a number of four digits.
+fn prefix(text: &str) -> Option<String> {
+    link_name(text).filter(|prefix| prefix.len() <= LINK_NAME_MAX - 4)
+}
+
+/// Checks the options of an endpoint; adds what is wrong to `problems`.
+pub(crate) fn check_endpoint_options(
+    options: &BTreeMap<String, String>,
+    problems: &mut Vec<EndpointProblem>,
+) {
+    for (option, value) in options {
+        match option.as_str() {
+            INTERFACE if link_name(value).is_some() => {}
+            INTERFACE => problems.push(EndpointProblem::Interface { name: value.clone() }),
+            SYSCTLS => {
+                let bad = value.split(',').filter(|text| sysctl(text).is_none());
+                problems.extend(bad.map(|text| EndpointProblem::Sysctl { text: text.to_owned() }));
+            }
+            _ => problems.push(EndpointProblem::UnknownOption { option: option.clone() }),
+        }
+    }
+}
+
+/// The sysctls of an interface that an endpoint's options ask for: name with the
+/// interface in place, value. Each part of the name may itself contain dots.
+pub fn sysctls(options: &BTreeMap<String, String>, interface: &str) -> Vec<(String, String)> {
+    let texts = options.get(SYSCTLS).into_iter().flat_map(|value| value.split(','));
+    let parsed = texts.filter_map(sysctl);
+    parsed.map(|(start, end, value)| (format!("{start}.{interface}.{end}"), value.to_owned())).collect()
+}
+
+/// `net.X.Y.IFNAME.Z=V` as `net.X.Y`, `Z`, `V`.
+fn sysctl(text: &str) -> Option<(&str, &str, &str)> {
+    let (name, value) = text.split_once('=')?;
+    let (start, end) = name.split_once(".IFNAME.")?;
+    let mut parts = start.split('.');
+    let known = parts.next() == Some("net") && ["ipv4", "ipv6", "mpls"].contains(&parts.next()?);
+    let plain = |part: &str| !part.is_empty() && !part.contains(['/', '.', ' ']);
+    (known && plain(parts.next()?) && parts.next().is_none() && plain(end)).then_some((start, end, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(option: &str, value: &str, expected: &str) {
+        let labels = BTreeMap::from([(option.to_owned(), value.to_owned())]);
+        let got = match Options::parse(&labels, false) {
+            Ok(options) => format!("{:?}", options.config(&NetworkId::new([0xab; 32]))),
+            Err(error) => error.to_string(),
+        };
+        assert!(got.contains(expected), "{got}");
+    }
+
+    #[test]
+    fn takes_what_it_knows_and_refuses_the_rest() {
+        check(NAME, "web0", "link: \"web0\"");
+        check(ICC, "false", "inter_container: false");
+        check(ICC, "f", "link: \"br-abababababab\"");
+        check(MASQUERADE, "0", "masquerade: false");
+        check(HOST_BINDING, "::1", "host_binding: Some(::1)");
+        check(DRIVER_MTU, "9000", "mtu: 9000");
+        check(DRIVER_MTU, "0", "mtu: 1500");
+        check(PREFIX, "net", "interface_prefix: \"net\"");
+        check(
+            ICC,
+            "maybe",
+            "failed to parse com.docker.network.bridge.enable_icc value: \"maybe\" (not a boolean)",
+        );
+        check(NAME, "much-too-long-a-name", "not a name of a link");
+        check(NAME, "a/b", "not a name of a link");
+        check(DRIVER_MTU, "67", "not a size");
+        check(HOST_BINDING, "localhost", "not an address");
+        check(MODE_V4, "routed", "cannot be \"routed\" yet");
+        check(DEFAULT, "true", "cannot be \"true\" yet");
+        check("com.docker.network.bridge.colour", "blue", "unknown option");
+        check("colour", "blue", "unknown option \"colour\" of the bridge driver");
+    }
+
+    #[test]
+    fn sysctls_name_their_interface() {
+        let of = |text: &str| sysctls(&BTreeMap::from([(SYSCTLS.to_owned(), text.to_owned())]), "eth1");
+        let one = ("net.ipv4.conf.eth1.log_martians".to_owned(), "1".to_owned());
+        assert_eq!(of("net.ipv4.conf.IFNAME.log_martians=1"), vec![one]);
+        for bad in [
+            "net.ipv4.conf.eth0.x=1",
+            "kernel.x.y.IFNAME.z=1",
+            "net.ipv4.conf.IFNAME.x",
+            "net.ipv4.IFNAME.x=1",
+        ] {
+            assert_eq!(of(bad), vec![], "{bad}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Pools: where a network's addresses are, and its gateway.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use super::{address, number, range, unusable};
+use crate::{
+    Family, IntervalSet, Model, Subnet,
+    controller::{Context, DefaultPool, Kind},
+    spec::{PoolWish, SubnetSpec},
+};
+
+/// Why a network cannot have the pool it asks for. The texts are Docker's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RequestPoolError {
+    #[error("invalid pool request: Pool overlaps with other one on this address space")]
+    Overlap { wanted: IpNet, taken: IpNet, network: String },
+    #[error("all predefined address pools have been fully subnetted")]
+    Exhausted { family: Family },
+    #[error("no available addresses on this pool")]
+    NoGateway { pool: IpNet },
+    #[error("failed to allocate gateway ({gateway}): Address already in use")]
+    GatewayTaken { gateway: IpAddr },
+    #[error("failed to allocate secondary ip address ({name}:{address}): Address already in use")]
+    AuxiliaryTaken { name: String, address: IpAddr },
+}
+
+impl RequestPoolError {
+    /// What kind of refusal it is.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Overlap { .. } => Kind::Forbidden,
+            Self::Exhausted { .. } | Self::GatewayTaken { .. } | Self::AuxiliaryTaken { .. } => Kind::Invalid,
+            Self::NoGateway { .. } => Kind::Unavailable,
+        }
+    }
+}
+
+/// A pool for a network, its gateway and reserved addresses.
+pub(crate) fn request_pool(
+    model: &Model,
+    spec: &SubnetSpec,
+    family: Family,
+    context: &Context<'_>,
+) -> Result<Subnet, RequestPoolError> {
+    let pool = match spec.pool {
+        PoolWish::Exact(pool) => exact(model, pool)?,
+        PoolWish::Any => lowest_free(model, family, None, context)?,
+        PoolWish::Length(length) => lowest_free(model, family, Some(length), context)?,
+    };
+    with_gateway(spec, pool)
+}
+
+fn exact(model: &Model, wanted: IpNet) -> Result<IpNet, RequestPoolError> {
+    let Some(network) = model.network_by_pool(&wanted) else {
+        return Ok(wanted);
+    };
+    let overlaps = |subnet: &&Subnet| subnet.pool.contains(&wanted) || wanted.contains(&subnet.pool);
+    let taken = network.ipam.all().find(overlaps).map_or(wanted, |subnet| subnet.pool);
+    Err(RequestPoolError::Overlap { wanted, taken, network: network.name.clone() })
+}
+
+/// The lowest piece of the default pools that overlaps nothing: no pool of a network,
+/// no route or address of the host, nothing on the user's list.
+fn lowest_free(
+    model: &Model,
+    family: Family,
+    length: Option<u8>,
+    context: &Context<'_>,
+) -> Result<IpNet, RequestPoolError> {
+    let pooled = model.pooled(family);
+    let taken = [&pooled, context.host.taken.family(family), context.defaults.avoid.family(family)];
+    let pools = context.defaults.pools.iter().filter(|pool| Family::of(&pool.base.addr()) == family);
+    let mut pieces = pools.filter_map(|pool| piece(pool, length.unwrap_or(pool.length), &taken));
+    pieces.next().ok_or(RequestPoolError::Exhausted { family })
+}
+
+/// The lowest piece of one default pool that overlaps none of `taken`. Each step
+/// jumps over all that is taken in one block.
+fn piece(pool: &DefaultPool, length: u8, taken: &[&IntervalSet]) -> Option<IpNet> {
+    let whole = range(&pool.base);
+    let bits = pool.base.max_prefix_len().checked_sub(length)?;
+    if length < pool.base.prefix_len() {
+        return None;
+    }
+    // A piece of 2^128 addresses does not exist: no default pool is ::/0.
+    let size = 1_u128.checked_shl(u32::from(bits))?;
+    let mut first = *whole.start();
+    loop {
+        let last = first.checked_add(size - 1).filter(|last| last <= whole.end())?;
+        let Some(block) = taken.iter().filter_map(|set| set.overlap(&(first..=last))).next() else {
+            return IpNet::new(address(Family::of(&pool.base.addr()), first), length).ok();
+        };
+        first = block.end().checked_add(1)?.checked_next_multiple_of(size)?;
+    }
+}
+
+/// Reserves what the user named, then chooses the gateway if the user did not.
+fn with_gateway(spec: &SubnetSpec, pool: IpNet) -> Result<Subnet, RequestPoolError> {
+    let mut taken: IntervalSet = unusable(&pool).map(|number| number..=number).collect();
+    if let Some(gateway) = spec.gateway {
+        if taken.contains(number(gateway)) {
+            return Err(RequestPoolError::GatewayTaken { gateway });
+        }
+        taken.insert(number(gateway)..=number(gateway));
+    }
+    for (name, address) in &spec.auxiliary {
+        if taken.contains(number(*address)) {
+            return Err(RequestPoolError::AuxiliaryTaken { name: name.clone(), address: *address });
+        }
+        taken.insert(number(*address)..=number(*address));
+    }
+    let family = Family::of(&pool.addr());
+    let lowest =
+        || taken.lowest_free(&range(&spec.range.unwrap_or(pool))).map(|number| address(family, number));
+    let gateway = spec.gateway.or_else(lowest).ok_or(RequestPoolError::NoGateway { pool })?;
+    Ok(Subnet { pool, range: spec.range, gateway: Some(gateway), auxiliary: spec.auxiliary.clone() })
+}

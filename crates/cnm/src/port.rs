@@ -1,0 +1,239 @@
+//! Ports of the host: which ones a mapping gets. A range stays one interval
+//! wherever it can; a wildcard is `0.0.0.0` and `[::]` with the same ports.
+
+use std::{net::IpAddr, ops::RangeInclusive};
+
+use thiserror::Error;
+
+use crate::{
+    Family, HostPorts, PortBinding, PortIndex, PortMapping, Proto, SandboxId,
+    controller::{Host, Kind},
+    spec::coalesce,
+};
+
+/// Why ports cannot be published. The texts are Docker's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RequestPortError {
+    #[error("Bind for {address}:{port} failed: port is already allocated")]
+    Allocated { proto: Proto, address: IpAddr, port: u16, holder: Option<SandboxId> },
+    #[error("failed to bind host port {address}:{port}/{proto}: address already in use")]
+    Busy { proto: Proto, address: IpAddr, port: u16 },
+    #[error("all ports are allocated")]
+    Exhausted { proto: Proto },
+}
+
+impl RequestPortError {
+    /// What kind of refusal it is. Docker answers 500 for all of them.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Allocated { .. } | Self::Busy { .. } | Self::Exhausted { .. } => Kind::System,
+        }
+    }
+}
+
+/// What is to be published for one sandbox, and where names no address means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wishes<'a> {
+    pub(crate) sandbox: SandboxId,
+    pub(crate) mappings: &'a [PortMapping],
+    /// What the sandbox holds now; the same wish keeps the same ports.
+    pub(crate) held: &'a [PortBinding],
+    /// Where ports are published that name no address; everywhere if absent.
+    pub(crate) default_address: Option<IpAddr>,
+}
+
+/// Mappings that are equal except for the address: they get the same ports.
+struct Group {
+    mapping: PortMapping,
+    addresses: Vec<IpAddr>,
+}
+
+/// The bindings for all wishes, IPv4 before IPv6, or none of them.
+pub(crate) fn request_ports(
+    published: &PortIndex,
+    wishes: &Wishes<'_>,
+    host: &Host,
+) -> Result<Vec<PortBinding>, RequestPortError> {
+    let mut request = Request {
+        published: published.clone(),
+        host,
+        sandbox: wishes.sandbox,
+        next: host.last_ephemeral.map_or(*host.ephemeral.start(), |last| last.saturating_add(1)),
+        bindings: Vec::new(),
+    };
+    wishes.held.iter().for_each(|binding| request.published.remove(binding));
+    for group in groups(wishes, host.v6) {
+        request.group(&group, wishes.held)?;
+    }
+    request.bindings.sort_by_key(|binding| {
+        (binding.proto, *binding.container.start(), *binding.host.start(), binding.host_address)
+    });
+    Ok(request.bindings)
+}
+
+fn groups(wishes: &Wishes<'_>, v6: bool) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for mapping in coalesce(wishes.mappings.to_vec()) {
+        // Docker's default 0.0.0.0 means all addresses; a mapping that says so means IPv4.
+        let default = wishes.default_address.filter(|address| *address != Family::V4.unspecified());
+        let addresses = match mapping.host_address.or(default) {
+            None if v6 => Family::BOTH.map(Family::unspecified).to_vec(),
+            None => vec![Family::V4.unspecified()],
+            Some(address) => vec![address],
+        };
+        let twin = groups
+            .iter_mut()
+            .rev()
+            .find(|group| group.mapping.container == mapping.container && group.mapping.host == mapping.host);
+        match twin {
+            Some(group) => group.addresses.extend(addresses),
+            None => groups.push(Group { mapping, addresses }),
+        }
+    }
+    for group in &mut groups {
+        group.addresses.sort_unstable();
+        group.addresses.dedup();
+        let wild: Vec<_> = group.addresses.iter().copied().filter(IpAddr::is_unspecified).collect();
+        // A wildcard leaves nothing to the other addresses of its family.
+        let covered =
+            |address: &IpAddr| !address.is_unspecified() && wild.contains(&Family::of(address).unspecified());
+        group.addresses.retain(|address| !covered(address));
+    }
+    groups
+}
+
+struct Request<'a> {
+    published: PortIndex,
+    host: &'a Host,
+    sandbox: SandboxId,
+    /// Where the search for an ephemeral port begins.
+    next: u16,
+    bindings: Vec<PortBinding>,
+}
+
+impl Request<'_> {
+    fn group(&mut self, group: &Group, held: &[PortBinding]) -> Result<(), RequestPortError> {
+        let (proto, inside) = (group.mapping.container.proto, &group.mapping.container.range);
+        match &group.mapping.host {
+            HostPorts::Exact(host) => {
+                self.check(proto, &group.addresses, host)?;
+                self.bind(group, host.clone(), inside.clone());
+            }
+            HostPorts::FirstFree(range) => {
+                let kept = self.kept(group, held, inside).filter(|port| range.contains(port));
+                let port = kept.or_else(|| self.free(proto, &group.addresses, range, 1));
+                let port = port.ok_or(RequestPortError::Exhausted { proto })?;
+                self.bind(group, port..=port, inside.clone());
+            }
+            HostPorts::Any => self.any(group, held, inside)?,
+        }
+        Ok(())
+    }
+
+    /// Ephemeral ports: in one block if there is one, else in smaller ones.
+    fn any(
+        &mut self,
+        group: &Group,
+        held: &[PortBinding],
+        inside: &RangeInclusive<u16>,
+    ) -> Result<(), RequestPortError> {
+        let (proto, size) = (group.mapping.container.proto, inside.len());
+        let size = u16::try_from(size).unwrap_or(u16::MAX);
+        if let Some(first) = self.kept(group, held, inside).or_else(|| self.ephemeral(group, size)) {
+            let last = first + (size - 1);
+            if self.host.ephemeral.contains(&first) {
+                self.next = last.saturating_add(1);
+            }
+            self.bind(group, first..=last, inside.clone());
+            return Ok(());
+        }
+        if size == 1 {
+            return Err(RequestPortError::Exhausted { proto });
+        }
+        let middle = inside.start() + (size / 2);
+        self.any(group, held, &(*inside.start()..=middle - 1))?;
+        self.any(group, held, &(middle..=*inside.end()))
+    }
+
+    /// The first port of the block that held these ports until now, if it is still to be had.
+    fn kept(&self, group: &Group, held: &[PortBinding], inside: &RangeInclusive<u16>) -> Option<u16> {
+        let proto = group.mapping.container.proto;
+        let same = |binding: &&PortBinding| {
+            binding.proto == proto
+                && binding.container == *inside
+                && group.addresses.contains(&binding.host_address)
+        };
+        let found = held.iter().find(same)?;
+        let all_there = |address| {
+            held.iter().any(|binding| binding.host == found.host && binding.host_address == address)
+        };
+        let here = group.addresses.iter().all(|address| all_there(*address));
+        let free = self.check(proto, &group.addresses, &found.host).is_ok();
+        (here && free).then_some(*found.host.start())
+    }
+
+    /// The first of `size` free ports of the ephemeral range, from the cursor on and then from the start.
+    fn ephemeral(&self, group: &Group, size: u16) -> Option<u16> {
+        let proto = group.mapping.container.proto;
+        let (first, last) = (*self.host.ephemeral.start(), *self.host.ephemeral.end());
+        let from = if self.host.ephemeral.contains(&self.next) { self.next } else { first };
+        self.free(proto, &group.addresses, &(from..=last), size)
+            .or_else(|| self.free(proto, &group.addresses, &(first..=last), size))
+    }
+
+    /// The first of `size` ports of `range` that are free at all addresses.
+    fn free(
+        &self,
+        proto: Proto,
+        addresses: &[IpAddr],
+        range: &RangeInclusive<u16>,
+        size: u16,
+    ) -> Option<u16> {
+        let mut first = *range.start();
+        loop {
+            let last = first.checked_add(size - 1).filter(|last| last <= range.end())?;
+            let taken = addresses.iter().find_map(|address| {
+                let published =
+                    self.published.clash(proto, *address, &(first..=last)).map(|clash| *clash.end());
+                published.or_else(|| self.host.busy.clash(proto, *address, &(first..=last)))
+            });
+            match taken {
+                None => return Some(first),
+                Some(taken) => first = taken.checked_add(1)?,
+            }
+        }
+    }
+
+    /// Whether all ports of `range` are free at all addresses.
+    fn check(
+        &self,
+        proto: Proto,
+        addresses: &[IpAddr],
+        range: &RangeInclusive<u16>,
+    ) -> Result<(), RequestPortError> {
+        for address in addresses.iter().copied() {
+            if let Some(clash) = self.published.clash(proto, address, range) {
+                let port = *clash.start().max(range.start());
+                let holder = self.published.holder(proto, address, port).copied();
+                return Err(RequestPortError::Allocated { proto, address, port, holder });
+            }
+            if let Some(port) = self.host.busy.clash(proto, address, range) {
+                return Err(RequestPortError::Busy { proto, address, port });
+            }
+        }
+        Ok(())
+    }
+
+    fn bind(&mut self, group: &Group, host: RangeInclusive<u16>, container: RangeInclusive<u16>) {
+        for address in &group.addresses {
+            let binding = PortBinding {
+                proto: group.mapping.container.proto,
+                host_address: *address,
+                host: host.clone(),
+                container: container.clone(),
+            };
+            self.published.insert(&binding, self.sandbox);
+            self.bindings.push(binding);
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Networks as users ask for them.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr};
+
+use ipnet::IpNet;
+use thiserror::Error;
+
+use crate::{
+    Family, NetworkId,
+    controller::Kind,
+    driver::bridge::{OptionError, Options},
+};
+
+/// Longest name of a network, in bytes: what fits in one path component.
+const NAME_MAX: usize = 255;
+const ENABLE_V4: &str = "com.docker.network.enable_ipv4";
+const ENABLE_V6: &str = "com.docker.network.enable_ipv6";
+
+/// A network as a user wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkForm {
+    pub name: String,
+    /// `bridge` if empty.
+    pub driver: String,
+    /// On if absent.
+    pub v4: Option<bool>,
+    /// Off if absent.
+    pub v6: Option<bool>,
+    /// `default` if empty.
+    pub ipam_driver: String,
+    pub ipam_options: BTreeMap<String, String>,
+    pub pools: Vec<PoolForm>,
+    pub internal: bool,
+    pub attachable: bool,
+    pub options: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// One pool as a user wrote it; what is empty was not given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolForm {
+    /// `10.1.0.0/24`, or `0.0.0.0/24` and `::/64` for any pool of that size.
+    pub subnet: String,
+    pub range: String,
+    pub gateway: String,
+    pub auxiliary: BTreeMap<String, String>,
+}
+
+/// A network to create, checked as far as it can be without the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkSpec {
+    pub(crate) id: Option<NetworkId>,
+    pub(crate) name: String,
+    pub(crate) driver: DriverSpec,
+    pub(crate) v4: Vec<SubnetSpec>,
+    pub(crate) v6: Vec<SubnetSpec>,
+    pub(crate) ipam_options: BTreeMap<String, String>,
+    pub(crate) internal: bool,
+    pub(crate) attachable: bool,
+    pub(crate) options: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+/// The driver of a network to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DriverSpec {
+    Null,
+    Host,
+    Bridge(Options),
+}
+
+/// One pool to request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubnetSpec {
+    pub pool: PoolWish,
+    pub range: Option<IpNet>,
+    pub gateway: Option<IpAddr>,
+    pub auxiliary: BTreeMap<String, IpAddr>,
+}
+
+/// Which pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolWish {
+    /// Any of the default pools, cut as configured.
+    Any,
+    /// Any part of the default pools with this prefix length.
+    Length(u8),
+    Exact(IpNet),
+}
+
+/// Why a network cannot be what the form says.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum InvalidNetworkError {
+    #[error("invalid name: name is empty")]
+    NameEmpty,
+    #[error("invalid name: {name:?} is longer than {NAME_MAX} bytes or has control characters")]
+    Name { name: String },
+    // The blank at the end is Docker's.
+    #[error("operation is not permitted on predefined {name} network ")]
+    Predefined { name: String },
+    #[error("could not find plugin {driver} in v1 plugin registry: plugin not found")]
+    UnknownDriver { driver: String },
+    #[error("only one instance of \"{driver}\" network is allowed")]
+    OnlyOne { driver: String },
+    #[error("IPv4 or IPv6 must be enabled")]
+    NoFamily,
+    #[error("driver-opt \"{option}\" is not a valid bool")]
+    NotBool { option: String },
+    #[error("unknown IPAM option {option:?}")]
+    UnknownIpamOption { option: String },
+    #[error("{driver} driver doesn't support multiple subnets")]
+    MultipleSubnets { driver: String },
+    #[error("{}", Listed(problems))]
+    Ipam { problems: Vec<PoolProblem> },
+    #[error(transparent)]
+    Option(#[from] OptionError),
+}
+
+impl InvalidNetworkError {
+    /// What kind of refusal it is.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::NameEmpty
+            | Self::Name { .. }
+            | Self::NoFamily
+            | Self::NotBool { .. }
+            | Self::UnknownIpamOption { .. }
+            | Self::Ipam { .. }
+            | Self::Option(_) => Kind::Invalid,
+            Self::Predefined { .. } | Self::OnlyOne { .. } | Self::MultipleSubnets { .. } => Kind::Forbidden,
+            Self::UnknownDriver { .. } => Kind::NotFound,
+        }
+    }
+}
+
+/// What is wrong with one pool. The texts are Docker's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum PoolProblem {
+    #[error("invalid subnet {text}: invalid CIDR block notation")]
+    Subnet { text: String },
+    #[error("invalid subnet {subnet}: it should be {should}")]
+    SubnetBits { subnet: IpNet, should: IpNet },
+    #[error("invalid ip-range {text}: invalid CIDR block notation")]
+    Range { text: String },
+    #[error("invalid ip-range {range}: parent subnet is an {parent} block")]
+    RangeFamily { range: IpNet, parent: Family },
+    #[error("invalid ip-range {range}: CIDR block is bigger than its parent subnet {subnet}")]
+    RangeBigger { range: IpNet, subnet: IpNet },
+    #[error("invalid ip-range {range}: it should be {should}")]
+    RangeBits { range: IpNet, should: IpNet },
+    #[error("invalid ip-range {range}: parent subnet {subnet} doesn't contain ip-range")]
+    RangeOutside { range: IpNet, subnet: IpNet },
+    #[error("invalid {what} {text}: invalid address")]
+    Address { what: String, text: String },
+    #[error("invalid {what} {address}: parent subnet is an {parent} block")]
+    AddressFamily { what: String, address: IpAddr, parent: Family },
+    #[error("invalid {what} {address}: parent subnet {subnet} doesn't contain this address")]
+    AddressOutside { what: String, address: IpAddr, subnet: IpNet },
+    #[error("every ip-range or gateway must have a corresponding subnet")]
+    NoSubnet,
+}
+
+struct Listed<'a>(&'a [PoolProblem]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::list(f, "invalid network config:", self.0)
+    }
+}
+
+impl NetworkSpec {
+    /// Checks what a user wrote.
+    pub fn parse(form: NetworkForm) -> Result<Self, InvalidNetworkError> {
+        check_name(&form.name)?;
+        let predefined = ["bridge", "host", "none", "default"].contains(&form.name.as_str())
+            || form.name.starts_with("container:");
+        if predefined {
+            return Err(InvalidNetworkError::Predefined { name: form.name });
+        }
+        match form.driver.as_str() {
+            "" | "bridge" => Self::bridge(form, false),
+            "host" | "null" => Err(InvalidNetworkError::OnlyOne { driver: form.driver }),
+            _ => Err(InvalidNetworkError::UnknownDriver { driver: form.driver }),
+        }
+    }
+
+    /// The predefined network `bridge`, with the engine's settings.
+    pub fn predefined_bridge(form: NetworkForm) -> Result<Self, InvalidNetworkError> {
+        Self::bridge(NetworkForm { name: "bridge".to_owned(), ..form }, true)
+    }
+
+    /// The predefined network `host`.
+    pub fn predefined_host() -> Self {
+        Self::bare("host", DriverSpec::Host)
+    }
+
+    /// The predefined network `none`.
+    pub fn predefined_none() -> Self {
+        Self::bare("none", DriverSpec::Null)
+    }
+
+    /// The same with an identity that was chosen before.
+    #[must_use]
+    pub const fn with_id(mut self, id: NetworkId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    fn bare(name: &str, driver: DriverSpec) -> Self {
+        Self {
+            id: None,
+            name: name.to_owned(),
+            driver,
+            v4: Vec::new(),
+            v6: Vec::new(),
+            ipam_options: BTreeMap::new(),
+            internal: false,
+            attachable: false,
+            options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    fn bridge(form: NetworkForm, default: bool) -> Result<Self, InvalidNetworkError> {
+        let options = Options::parse(&form.options, default)?;
+        let mut spec = Self::bare(&form.name, DriverSpec::Bridge(options));
+        if !["", "default"].contains(&form.ipam_driver.as_str()) {
+            return Err(InvalidNetworkError::UnknownDriver { driver: form.ipam_driver });
+        }
+        if let Some(option) = form.ipam_options.keys().next() {
+            return Err(InvalidNetworkError::UnknownIpamOption { option: option.clone() });
+        }
+        let v4 = family_wanted(form.v4, &form.options, ENABLE_V4)?.unwrap_or(true);
+        let v6 = family_wanted(form.v6, &form.options, ENABLE_V6)?.unwrap_or(false);
+        if !v4 && !v6 {
+            return Err(InvalidNetworkError::NoFamily);
+        }
+        let (subnets4, subnets6) = subnets(&form.pools, v4, v6)?;
+        spec.v4 = subnets4;
+        spec.v6 = subnets6;
+        if spec.v4.len() > 1 || spec.v6.len() > 1 {
+            return Err(InvalidNetworkError::MultipleSubnets { driver: "bridge".to_owned() });
+        }
+        Ok(Self {
+            internal: form.internal,
+            attachable: form.attachable,
+            options: form.options,
+            labels: form.labels,
+            ..spec
+        })
+    }
+}
+
+fn check_name(name: &str) -> Result<(), InvalidNetworkError> {
+    if name.trim().is_empty() {
+        return Err(InvalidNetworkError::NameEmpty);
+    }
+    if name.len() > NAME_MAX || name.contains(char::is_control) {
+        return Err(InvalidNetworkError::Name { name: name.to_owned() });
+    }
+    Ok(())
+}
+
+/// Whether a family is wanted: the request's own field, else the option.
+fn family_wanted(
+    field: Option<bool>,
+    options: &BTreeMap<String, String>,
+    option: &str,
+) -> Result<Option<bool>, InvalidNetworkError> {
+    if field.is_some() {
+        return Ok(field);
+    }
+    let invalid = || InvalidNetworkError::NotBool { option: option.to_owned() };
+    options.get(option).map(|value| crate::driver::bridge::parse_bool(value).ok_or_else(invalid)).transpose()
+}
+
+/// The subnets of both families, every problem collected; a family that is on and has none gets any.
+fn subnets(
+    pools: &[PoolForm],
+    v4: bool,
+    v6: bool,
+) -> Result<(Vec<SubnetSpec>, Vec<SubnetSpec>), InvalidNetworkError> {
+    let mut problems = Vec::new();
+    let parsed = pools.iter().filter_map(|form| subnet(form, v6, &mut problems));
+    let (mut subnets4, mut subnets6) = (Vec::new(), Vec::new());
+    for (family, subnet) in parsed {
+        match family {
+            Family::V4 => subnets4.push(subnet),
+            Family::V6 => subnets6.push(subnet),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(InvalidNetworkError::Ipam { problems });
+    }
+    Ok((or_any(v4, subnets4), or_any(v6, subnets6)))
+}
+
+fn or_any(wanted: bool, subnets: Vec<SubnetSpec>) -> Vec<SubnetSpec> {
+    match (wanted, subnets.is_empty()) {
+        (false, _) => Vec::new(),
+        (true, false) => subnets,
+        (true, true) => {
+            vec![SubnetSpec { pool: PoolWish::Any, range: None, gateway: None, auxiliary: BTreeMap::new() }]
+        }
+    }
+}
+
+/// One pool; none if it has problems, or is of IPv6 while IPv6 is off.
+fn subnet(form: &PoolForm, v6: bool, problems: &mut Vec<PoolProblem>) -> Option<(Family, SubnetSpec)> {
+    if form.subnet.is_empty() {
+        return unnamed_subnet(form, problems);
+    }
+    let Ok(subnet) = form.subnet.parse::<IpNet>() else {
+        problems.push(PoolProblem::Subnet { text: form.subnet.clone() });
+        return None;
+    };
+    let family = Family::of(&subnet.addr());
+    if family == Family::V6 && !v6 {
+        return None;
+    }
+    if subnet != subnet.trunc() {
+        problems.push(PoolProblem::SubnetBits { subnet, should: subnet.trunc() });
+    }
+    let exact = !subnet.addr().is_unspecified() || subnet.prefix_len() == 0;
+    if !exact {
+        let pool = PoolWish::Length(subnet.prefix_len());
+        return unnamed_subnet(form, problems).map(|(_, spec)| (family, SubnetSpec { pool, ..spec }));
+    }
+    let range = Some(&form.range).filter(|text| !text.is_empty());
+    let range =
+        range.and_then(|text| parse_range(text, subnet).map_err(|problem| problems.push(problem)).ok());
+    let gateway = Some(&form.gateway).filter(|text| !text.is_empty());
+    let mut address = |what: String, text: &str| {
+        parse_address(what, text, subnet).map_err(|problem| problems.push(problem)).ok()
+    };
+    let gateway = gateway.and_then(|text| address("gateway".to_owned(), text));
+    let auxiliary = form.auxiliary.iter().filter_map(|(name, text)| {
+        address(format!("auxiliary address {name}"), text).map(|address| (name.clone(), address))
+    });
+    Some((
+        family,
+        SubnetSpec { pool: PoolWish::Exact(subnet), range, auxiliary: auxiliary.collect(), gateway },
+    ))
+}
+
+/// A pool that the engine chooses: nothing in it can have been named.
+fn unnamed_subnet(form: &PoolForm, problems: &mut Vec<PoolProblem>) -> Option<(Family, SubnetSpec)> {
+    if !form.range.is_empty() || !form.gateway.is_empty() || !form.auxiliary.is_empty() {
+        problems.push(PoolProblem::NoSubnet);
+        return None;
+    }
+    let any = SubnetSpec { pool: PoolWish::Any, range: None, gateway: None, auxiliary: BTreeMap::new() };
+    Some((Family::V4, any))
+}
+
+fn parse_range(text: &str, subnet: IpNet) -> Result<IpNet, PoolProblem> {
+    let range: IpNet = text.parse().map_err(|_| PoolProblem::Range { text: text.to_owned() })?;
+    let parent = Family::of(&subnet.addr());
+    if Family::of(&range.addr()) != parent {
+        return Err(PoolProblem::RangeFamily { range, parent });
+    }
+    if range.prefix_len() < subnet.prefix_len() {
+        return Err(PoolProblem::RangeBigger { range, subnet });
+    }
+    if range != range.trunc() {
+        return Err(PoolProblem::RangeBits { range, should: range.trunc() });
+    }
+    if subnet.contains(&range) { Ok(range) } else { Err(PoolProblem::RangeOutside { range, subnet }) }
+}
+
+fn parse_address(what: String, text: &str, subnet: IpNet) -> Result<IpAddr, PoolProblem> {
+    let Ok(address) = text.parse::<IpAddr>() else {
+        return Err(PoolProblem::Address { what, text: text.to_owned() });
+    };
+    let parent = Family::of(&subnet.addr());
+    if Family::of(&address) != parent {
+        return Err(PoolProblem::AddressFamily { what, address, parent });
+    }
+    if subnet.contains(&address) {
+        Ok(address)
+    } else {
+        Err(PoolProblem::AddressOutside { what, address, subnet })
+    }
+}
