@@ -11,6 +11,7 @@ pub mod netns;
 pub mod nfnl;
 pub mod overlayfs;
 pub mod pidfd;
+pub mod port;
 pub mod process;
 pub mod pty;
 pub mod root;

@@ -20,6 +20,8 @@ const TENTATIVE: u32 = 0x40;
 const PERMANENT: u32 = 0x80;
 /// `IFA_FLAGS` (linux/if_addr.h): the flags in full.
 const IFA_FLAGS: u16 = 8;
+/// `IFA_PROTO` (linux/if_addr.h): who made it. Kernels before 5.18 do not keep it.
+const IFA_PROTO: u16 = 11;
 /// `RT_SCOPE_LINK` (linux/rtnetlink.h).
 const SCOPE_LINK: u8 = 253;
 
@@ -32,6 +34,9 @@ pub struct AddrAdd {
     pub net: IpNet,
     /// The subnet's broadcast address, if the kernel should know it (IPv4 only).
     pub broadcast: Option<Ipv4Addr>,
+    /// Who makes it, as `ip addr` shows after `proto`: 1 to 3 are the kernel's
+    /// own, zero is nobody in particular.
+    pub protocol: u8,
 }
 
 impl AddrAdd {
@@ -41,7 +46,7 @@ impl AddrAdd {
             IpNet::V4(net) if net.prefix_len() <= 30 => Some(net.broadcast()),
             IpNet::V4(_) | IpNet::V6(_) => None,
         };
-        Self { index, net, broadcast }
+        Self { index, net, broadcast, protocol: 0 }
     }
 }
 
@@ -54,6 +59,8 @@ pub struct Addr {
     pub net: IpNet,
     /// The subnet's broadcast address.
     pub broadcast: Option<Ipv4Addr>,
+    /// Who made it; zero if nobody said, and on kernels before 5.18.
+    pub protocol: u8,
     /// Whether it is valid on this link only (fe80::/10, 169.254.0.0/16).
     pub link_scope: bool,
     /// Whether it stays until somebody deletes it.
@@ -77,7 +84,12 @@ pub fn addr_replace(add: &AddrAdd) -> Change {
 /// Takes an address from a link.
 pub fn addr_del(index: u32, net: IpNet) -> Change {
     let operation = format!("delete address {net} from link {index}");
-    Change::new(operation, libc::RTM_DELADDR, 0, payload(&AddrAdd { index, net, broadcast: None }))
+    Change::new(
+        operation,
+        libc::RTM_DELADDR,
+        0,
+        payload(&AddrAdd { index, net, broadcast: None, protocol: 0 }),
+    )
 }
 
 impl Rtnl {
@@ -121,6 +133,9 @@ fn payload(add: &AddrAdd) -> Vec<u8> {
     if flags != 0 {
         writer.put_u32(IFA_FLAGS, flags);
     }
+    if add.protocol != 0 {
+        writer.put_u8(IFA_PROTO, add.protocol);
+    }
     writer.finish()
 }
 
@@ -136,13 +151,14 @@ fn scope(address: IpAddr) -> u8 {
 pub(super) fn read(payload: &[u8]) -> Option<Addr> {
     let header: &[u8; HEADER] = payload.first_chunk()?;
     let index = u32::from_ne_bytes([header[4], header[5], header[6], header[7]]);
-    let (mut local, mut address, mut broadcast) = (None, None, None);
+    let (mut local, mut address, mut broadcast, mut protocol) = (None, None, None, 0);
     let mut flags = u32::from(header[2]);
     for attribute in Attributes::after(payload, HEADER) {
         match attribute.kind {
             libc::IFA_LOCAL => local = attribute.ip(),
             libc::IFA_ADDRESS => address = attribute.ip(),
             libc::IFA_BROADCAST => broadcast = attribute.ip(),
+            IFA_PROTO => protocol = attribute.u8()?,
             IFA_FLAGS => flags = attribute.u32()?,
             _ => {}
         }
@@ -156,6 +172,7 @@ pub(super) fn read(payload: &[u8]) -> Option<Addr> {
         // Of a point-to-point link, IFA_ADDRESS is the other side.
         net: IpNet::new(local.or(address)?, header[1]).ok()?,
         broadcast,
+        protocol,
         link_scope: header[3] == SCOPE_LINK,
         permanent: flags & PERMANENT != 0,
         tentative: flags & TENTATIVE != 0,

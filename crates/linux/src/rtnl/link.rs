@@ -315,7 +315,11 @@ impl Rtnl {
 
 /// What the kernel does not take in the message that makes a link.
 fn marks(add: &LinkAdd<'_>) -> LinkSet {
+    // A bridge that is made with an MTU takes that of its ports all the same,
+    // or 1500 without any; one that is told later keeps it.
+    let bridge = matches!(add.link_type, LinkType::Bridge);
     LinkSet {
+        mtu: add.mtu.filter(|_| bridge),
         alias: add.alias.clone(),
         addr_gen: (add.addr_gen != AddrGen::default()).then_some(add.addr_gen),
         route_localnet: add.route_localnet.then_some(true),

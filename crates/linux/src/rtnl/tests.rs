@@ -123,6 +123,18 @@ fn a_bridge_is_made_as_it_should_be() {
 }
 
 #[test]
+fn a_bridge_keeps_its_mtu_without_ports() {
+    alone(|rtnl, _| {
+        let add = LinkAdd { mtu: Some(1400), ..LinkAdd::new("br-1", LinkType::Bridge) };
+        let br = rtnl.link_add(&add).expect("a bridge");
+        let port = veth(rtnl, "veth1", "veth2");
+        rtnl.link_set(port.index, &LinkSet { master: Some(br.index), ..LinkSet::default() }).expect("port");
+        rtnl.link_del(port.index).expect("delete");
+        assert_eq!(rtnl.link_by_index(br.index).expect("ask").expect("there").mtu, 1400);
+    });
+}
+
+#[test]
 fn a_link_in_the_way_is_left_alone() {
     alone(|rtnl, _| {
         let stranger = bridge(rtnl, "br-1");
@@ -223,13 +235,15 @@ fn addresses_of_both_families_come_and_go() {
     alone(|rtnl, _| {
         let br = bridge(rtnl, "br-1");
         for text in ["10.1.2.3/24", "fd00:1::3/64", "10.9.9.9/32"] {
-            rtnl.addr_add(&AddrAdd::new(br.index, net(text))).expect("add");
+            let add = AddrAdd { protocol: 116, ..AddrAdd::new(br.index, net(text)) };
+            rtnl.addr_add(&add).expect("add");
         }
         let found: Vec<_> = rtnl.addr_list().expect("list").into_iter().filter(|a| !a.link_scope).collect();
         let texts: Vec<_> = found.iter().map(|addr| addr.net.to_string()).collect();
         assert_eq!(texts, ["10.1.2.3/24", "10.9.9.9/32", "fd00:1::3/64"]);
         assert_eq!(found[0].broadcast, "10.1.2.255".parse().ok());
         assert_eq!(found[1].broadcast, None);
+        assert!(found.iter().all(|addr| addr.protocol == 116));
         assert!(found.iter().all(|addr| addr.permanent && !addr.tentative && addr.index == br.index));
         let again = rtnl.addr_add(&AddrAdd::new(br.index, net("10.1.2.3/24"))).expect_err("there");
         assert!(again.is_exists());

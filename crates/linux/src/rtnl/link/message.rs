@@ -58,7 +58,7 @@ pub(super) fn add(add: &LinkAdd<'_>) -> Vec<u8> {
     let mut writer = Ifinfo::default().writer();
     writer.put_text(libc::IFLA_IFNAME, &add.name);
     address(&mut writer, add.address);
-    if let Some(mtu) = add.mtu {
+    if let Some(mtu) = add.mtu.filter(|_| !matches!(add.link_type, LinkType::Bridge)) {
         writer.put_u32(libc::IFLA_MTU, mtu);
     }
     if let Some(master) = add.master {
