@@ -1,3 +1,26 @@
 //! Drivers: functions from networks and endpoints to kernel objects.
 
 pub mod bridge;
+
+use crate::{
+    Driver, Endpoint, Network,
+    state::{Key, Object},
+};
+
+impl Driver {
+    /// What a network of this driver adds to the kernel.
+    pub(crate) fn network_objects(&self, network: &Network) -> Vec<(Key, Object)> {
+        match self {
+            Self::Null | Self::Host => Vec::new(),
+            Self::Bridge(config) => bridge::objects::network_objects(network, config),
+        }
+    }
+
+    /// What an endpoint of such a network adds.
+    pub(crate) fn endpoint_objects(&self, endpoint: &Endpoint) -> Vec<(Key, Object)> {
+        match self {
+            Self::Null | Self::Host => Vec::new(),
+            Self::Bridge(config) => bridge::objects::endpoint_objects(endpoint, config),
+        }
+    }
+}

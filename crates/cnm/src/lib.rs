@@ -12,6 +12,8 @@
 pub mod apply;
 pub mod controller;
 pub mod driver;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod id;
 pub mod ipam;
 mod model;

@@ -4,6 +4,8 @@
 //! backwards. What vanishes with what ([`carriers`], [`provides`]) and what can be
 //! changed in place ([`can_become`]) is all that a plan must know about Linux.
 
+mod scope;
+
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
@@ -12,6 +14,8 @@ use crate::{
     EndpointId, Mac, NetworkId, Proto, SandboxId,
     nft::{Digest, Set, Value},
 };
+
+pub use scope::{Scope, kernel_state, kernel_state_of};
 
 /// All objects of ours, or those of one part of the model.
 pub type State = BTreeMap<Key, Object>;

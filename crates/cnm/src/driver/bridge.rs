@@ -1,6 +1,8 @@
 //! The bridge driver: a Linux bridge, a veth pair per endpoint.
 
+pub(crate) mod objects;
 mod options;
+pub(crate) mod rules;
 
 pub(crate) use self::options::{INTERFACE, check_endpoint_options, parse_bool};
 pub use self::options::{OptionError, Options, sysctls};
