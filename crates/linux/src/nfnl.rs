@@ -73,6 +73,9 @@ use crate::netlink::{self, Protocol, Refusal, Socket};
 /// A batch larger than this needs a larger send buffer than sockets have.
 const LARGE: usize = 4 * 1024 * 1024;
 
+/// How often elements are listed until none is there twice.
+const LIST_TRIES: u32 = 20;
+
 /// The rules of one network namespace.
 #[derive(Debug)]
 pub struct Nfnl {
@@ -202,14 +205,23 @@ impl Nfnl {
         attrs.string(elem::LIST_TABLE, &table.name);
         attrs.string(elem::LIST_SET, &set.name);
         let get = request(msg::GETSETELEM, table.family.number(), attrs);
-        let replies = self.socket.dump(&get).map_err(|source| ListError::Kernel { what: what(), source })?;
+        let kernel = |source| ListError::Kernel { what: what(), source };
         let malformed = |source| ListError::Malformed { what: what(), source };
-        let mut raw = Vec::new();
-        for reply in &replies {
-            let (_, attrs) = body(&reply.payload).map_err(malformed)?;
-            raw.extend(decode_elements(table.family, attrs).map_err(malformed)?.2);
+        // A hash table that grows while it is listed, as it does for some
+        // milliseconds after many elements were added, shows some elements
+        // twice and others not at all, and the kernel does not notice.
+        for _ in 0..LIST_TRIES {
+            let replies = self.socket.dump(&get).map_err(kernel)?;
+            let mut raw = Vec::new();
+            for reply in &replies {
+                let (_, attrs) = body(&reply.payload).map_err(malformed)?;
+                raw.extend(decode_elements(table.family, attrs).map_err(malformed)?.2);
+            }
+            if element::sort(&mut raw) {
+                return element::entries(set, raw).map_err(malformed);
+            }
         }
-        element::entries(set, raw).map_err(malformed)
+        Err(kernel(netlink::Error::Unsteady { tries: LIST_TRIES }))
     }
 
     fn list(&mut self, get: Request, what: impl Fn() -> String) -> Result<Vec<Event>, ListError> {
@@ -273,7 +285,8 @@ pub fn read_anything(bytes: &[u8]) {
     for message in messages(bytes).map_while(Result::ok) {
         drop(Event::decode(message.kind, message.payload));
         let Ok((_, attrs)) = body(message.payload) else { continue };
-        let Ok((_, _, raw)) = decode_elements(Family::Inet, attrs) else { continue };
+        let Ok((_, _, mut raw)) = decode_elements(Family::Inet, attrs) else { continue };
+        element::sort(&mut raw);
         for key in keys.iter().flatten() {
             drop(element::entries(&Set::new("", key.clone()), raw.clone()));
             drop(element::entries(&Set::verdict_map("", key.clone()), raw.clone()));

@@ -297,7 +297,7 @@ impl RawElement {
         Ok(raw)
     }
 
-    /// The key's bytes and whether it is the end of a range.
+    /// The key's bytes, and false if they end a range: no two elements of a set have the same.
     fn place(&self) -> (&[u8], bool) {
         (&self.key, self.flags & elem::F_INTERVAL_END == 0)
     }
@@ -316,10 +316,16 @@ impl RawElement {
     }
 }
 
-/// Makes sense of the elements of a set, sorted by their keys.
-pub(crate) fn entries(set: &Set, mut raw: Vec<RawElement>) -> Result<Vec<ElementEntry>, Malformed> {
-    // An end and a start at the same key: the end belongs to the range before.
-    raw.sort_by(|a, b| a.place().cmp(&b.place()));
+/// Sorts elements by their keys, and says whether none is there twice.
+///
+/// An end and a start at the same key: the end belongs to the range before.
+pub(crate) fn sort(raw: &mut [RawElement]) -> bool {
+    raw.sort_unstable_by(|a, b| a.place().cmp(&b.place()));
+    raw.windows(2).all(|pair| pair[0].place() != pair[1].place())
+}
+
+/// Makes sense of the sorted elements of a set.
+pub(crate) fn entries(set: &Set, raw: Vec<RawElement>) -> Result<Vec<ElementEntry>, Malformed> {
     let mut entries = Vec::with_capacity(raw.len());
     let mut raw = raw.into_iter().filter(|raw| raw.flags & elem::F_CATCHALL == 0).peekable();
     while let Some(element) = raw.next() {
@@ -374,6 +380,7 @@ mod tests {
             .collect();
         assert_eq!(raw.len(), items);
         raw.reverse();
+        assert!(sort(&mut raw));
         let read = entries(&ports(), raw).expect("ranges");
         assert_eq!(read.into_iter().map(|entry| entry.element).collect::<Vec<_>>(), elements);
     }

@@ -21,8 +21,8 @@ pub enum Change {
 pub struct Generation {
     /// The number.
     pub id: u32,
-    /// The process that made it, if the kernel says so.
-    pub process: Option<u32>,
+    /// The thread that made it, if the kernel says so.
+    pub thread: Option<u32>,
     /// The name of the thread that made it.
     pub command: Option<String>,
 }
@@ -121,9 +121,9 @@ impl Event {
 impl Generation {
     fn decode(attrs: Attrs<'_>) -> Result<Self, Malformed> {
         let id = attrs.find(generation::ID)?.ok_or(malformed("a generation without a number"))?.be32()?;
-        let process = attrs.find(generation::PROC_PID)?.map(|attr| attr.be32()).transpose()?;
+        let thread = attrs.find(generation::PROC_PID)?.map(|attr| attr.be32()).transpose()?;
         let command = attrs.find(generation::PROC_NAME)?.map(|attr| attr.string()).transpose()?;
-        Ok(Self { id, process, command: command.map(str::to_owned) })
+        Ok(Self { id, thread, command: command.map(str::to_owned) })
     }
 }
 

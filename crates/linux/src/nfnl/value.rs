@@ -318,7 +318,7 @@ mod tests {
     fn parts_of_a_concatenation_fill_whole_registers() {
         let addr = Value::Ipv4Addr([10, 0, 0, 2].into());
         let (tcp, port) = (Value::InetProto(6), Value::InetService(0x1f90));
-        check(&[port.clone()], &[0x1f, 0x90], "8080");
+        check(std::slice::from_ref(&port), &[0x1f, 0x90], "8080");
         check(&[tcp.clone(), port.clone()], &[6, 0, 0, 0, 0x1f, 0x90, 0, 0], "tcp . 8080");
         check(&[addr, tcp, port], &[10, 0, 0, 2, 6, 0, 0, 0, 0x1f, 0x90, 0, 0], "10.0.0.2 . tcp . 8080");
         check(&[Value::EtherAddr([2, 0, 0, 0, 0, 1])], &[2, 0, 0, 0, 0, 1], "02:00:00:00:00:01");
