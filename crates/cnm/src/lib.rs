@@ -14,6 +14,7 @@ pub mod controller;
 pub mod driver;
 #[cfg(feature = "fake")]
 pub mod fake;
+pub mod files;
 mod id;
 pub mod ipam;
 mod model;
@@ -21,6 +22,7 @@ pub mod names;
 pub mod nft;
 pub mod plan;
 pub mod port;
+pub mod record;
 pub mod spec;
 pub mod state;
 

@@ -122,6 +122,26 @@ impl Model {
         fresh == self.index
     }
 
+    /// Something that two entities hold and only one can; none in a model that requests made.
+    pub(crate) fn held_twice(&self) -> Option<&'static str> {
+        let index = &self.index;
+        let joined = self.endpoints.values().filter(|endpoint| endpoint.sandbox().is_some()).count();
+        let addresses = self.endpoints.values().flat_map(|endpoint| endpoint.addresses()).count();
+        let macs = self.endpoints.values().filter(|endpoint| endpoint.mac.is_some()).count();
+        let links = self.networks.values().filter(|network| network.bridge().is_some()).count();
+        let pools = self.networks.values().flat_map(|network| network.ipam.all()).count();
+        let held = [
+            ("a network's name", index.network_names.len(), self.networks.len()),
+            ("a bridge", index.bridge_links.len(), links),
+            ("a pool", index.pools.len(), pools),
+            ("an endpoint's name", index.endpoint_names.len(), self.endpoints.len()),
+            ("a place in a sandbox", index.of_sandbox.len(), joined),
+            ("an address", index.holders.len(), addresses),
+            ("a MAC address", index.macs.len(), macs),
+        ];
+        held.iter().find(|(_, found, expected)| found != expected).map(|(what, ..)| *what)
+    }
+
     /// Whether it holds nothing: neither entities nor anything in an index.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty()

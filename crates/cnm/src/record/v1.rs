@@ -1,0 +1,359 @@
+//! Version 1. Never changed once released.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::RangeInclusive,
+};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
+
+use crate::{EndpointId, Mac, NetworkId, SandboxId, driver::bridge, model};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    id: NetworkId,
+    name: String,
+    driver: Driver,
+    v4: Vec<Subnet>,
+    v6: Vec<Subnet>,
+    ipam_options: BTreeMap<String, String>,
+    internal: bool,
+    attachable: bool,
+    options: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+    created: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Driver {
+    Null,
+    Host,
+    Bridge {
+        link: String,
+        mtu: u32,
+        inter_container: bool,
+        masquerade: bool,
+        host_binding: Option<IpAddr>,
+        interface_prefix: String,
+        default: bool,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subnet {
+    pool: IpNet,
+    range: Option<IpNet>,
+    gateway: Option<IpAddr>,
+    auxiliary: BTreeMap<String, IpAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sandbox {
+    id: SandboxId,
+    owner: String,
+    namespace: Namespace,
+    hostname: String,
+    domainname: String,
+    servers: Vec<IpAddr>,
+    search: Vec<String>,
+    dns_options: Vec<String>,
+    extra_hosts: Vec<(String, IpAddr)>,
+    ports: Vec<PortBinding>,
+    exposed: Vec<Ports>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Namespace {
+    Own,
+    Host,
+    Path(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Proto {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Range {
+    first: u16,
+    last: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ports {
+    proto: Proto,
+    range: Range,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PortBinding {
+    proto: Proto,
+    host_address: IpAddr,
+    host: Range,
+    container: Range,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    id: EndpointId,
+    name: String,
+    network: NetworkId,
+    owner: String,
+    mac: Option<Mac>,
+    v4: Option<Ipv4Net>,
+    v6: Option<Ipv6Net>,
+    settings: Settings,
+    joined: Option<Joined>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    v4: Option<Ipv4Addr>,
+    v6: Option<Ipv6Addr>,
+    link_local: Vec<IpAddr>,
+    mac: Option<Mac>,
+    aliases: Vec<String>,
+    dns_names: Vec<String>,
+    driver_options: BTreeMap<String, String>,
+    gateway_priority: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Joined {
+    sandbox: SandboxId,
+    interface: String,
+    order: u32,
+}
+
+/// Both directions between a type of the model and its record, where the fields have
+/// the same names. A new field does not compile until someone has dealt with it.
+macro_rules! both {
+    ($model:ident, $record:ident, { $($field:ident),* }) => {
+        impl From<model::$model> for $record {
+            fn from(model::$model { $($field),* }: model::$model) -> Self {
+                Self { $($field: $field.into()),* }
+            }
+        }
+
+        impl From<$record> for model::$model {
+            fn from($record { $($field),* }: $record) -> Self {
+                Self { $($field: $field.into()),* }
+            }
+        }
+    };
+}
+
+both!(Subnet, Subnet, { pool, range, gateway, auxiliary });
+both!(Ports, Ports, { proto, range });
+both!(PortBinding, PortBinding, { proto, host_address, host, container });
+both!(EndpointSettings, Settings, {
+    v4, v6, link_local, mac, aliases, dns_names, driver_options, gateway_priority
+});
+
+/// Both directions between two enums with the same plain variants.
+macro_rules! variants {
+    ($name:ident { $($variant:ident),* }) => {
+        impl From<model::$name> for $name {
+            fn from(value: model::$name) -> Self {
+                match value {
+                    $(model::$name::$variant => Self::$variant),*
+                }
+            }
+        }
+
+        impl From<$name> for model::$name {
+            fn from(value: $name) -> Self {
+                match value {
+                    $($name::$variant => Self::$variant),*
+                }
+            }
+        }
+    };
+}
+
+variants!(Proto { Tcp, Udp, Sctp });
+
+impl From<RangeInclusive<u16>> for Range {
+    fn from(range: RangeInclusive<u16>) -> Self {
+        Self { first: *range.start(), last: *range.end() }
+    }
+}
+
+impl From<Range> for RangeInclusive<u16> {
+    fn from(Range { first, last }: Range) -> Self {
+        first..=last
+    }
+}
+
+fn all<A: Into<B>, B>(items: Vec<A>) -> Vec<B> {
+    items.into_iter().map(Into::into).collect()
+}
+
+impl From<model::Network> for Network {
+    fn from(network: model::Network) -> Self {
+        let model::Network { id, name, driver, ipam, internal, attachable, options, labels, created } =
+            network;
+        let model::Ipam { v4, v6, options: ipam_options } = ipam;
+        let (v4, v6, driver) = (all(v4), all(v6), driver.into());
+        Self { id, name, driver, v4, v6, ipam_options, internal, attachable, options, labels, created }
+    }
+}
+
+impl From<Network> for model::Network {
+    fn from(network: Network) -> Self {
+        let Network {
+            id,
+            name,
+            driver,
+            v4,
+            v6,
+            ipam_options,
+            internal,
+            attachable,
+            options,
+            labels,
+            created,
+        } = network;
+        let ipam = model::Ipam { v4: all(v4), v6: all(v6), options: ipam_options };
+        Self { id, name, driver: driver.into(), ipam, internal, attachable, options, labels, created }
+    }
+}
+
+impl From<model::Driver> for Driver {
+    fn from(driver: model::Driver) -> Self {
+        let config = match driver {
+            model::Driver::Null => return Self::Null,
+            model::Driver::Host => return Self::Host,
+            model::Driver::Bridge(config) => config,
+        };
+        let bridge::Config {
+            link,
+            mtu,
+            inter_container,
+            masquerade,
+            host_binding,
+            interface_prefix,
+            default,
+        } = config;
+        Self::Bridge { link, mtu, inter_container, masquerade, host_binding, interface_prefix, default }
+    }
+}
+
+impl From<Driver> for model::Driver {
+    fn from(driver: Driver) -> Self {
+        match driver {
+            Driver::Null => Self::Null,
+            Driver::Host => Self::Host,
+            Driver::Bridge {
+                link,
+                mtu,
+                inter_container,
+                masquerade,
+                host_binding,
+                interface_prefix,
+                default,
+            } => Self::Bridge(bridge::Config {
+                link,
+                mtu,
+                inter_container,
+                masquerade,
+                host_binding,
+                interface_prefix,
+                default,
+            }),
+        }
+    }
+}
+
+impl From<model::Sandbox> for Sandbox {
+    fn from(sandbox: model::Sandbox) -> Self {
+        let model::Sandbox { id, owner, namespace, dns, ports, exposed } = sandbox;
+        let model::DnsSettings { hostname, domainname, servers, search, options, extra_hosts } = dns;
+        Self {
+            id,
+            owner,
+            namespace: namespace.into(),
+            hostname,
+            domainname,
+            servers,
+            search,
+            dns_options: options,
+            extra_hosts,
+            ports: all(ports),
+            exposed: all(exposed),
+        }
+    }
+}
+
+impl From<Sandbox> for model::Sandbox {
+    fn from(sandbox: Sandbox) -> Self {
+        let Sandbox { id, owner, namespace, hostname, domainname, servers, search, .. } = sandbox;
+        let (ports, exposed) = (all(sandbox.ports), all(sandbox.exposed));
+        let (options, extra_hosts) = (sandbox.dns_options, sandbox.extra_hosts);
+        let dns = model::DnsSettings { hostname, domainname, servers, search, options, extra_hosts };
+        Self { id, owner, namespace: namespace.into(), dns, ports, exposed }
+    }
+}
+
+impl From<model::Namespace> for Namespace {
+    fn from(namespace: model::Namespace) -> Self {
+        match namespace {
+            model::Namespace::Own => Self::Own,
+            model::Namespace::Host => Self::Host,
+            model::Namespace::Path(path) => Self::Path(path),
+        }
+    }
+}
+
+impl From<Namespace> for model::Namespace {
+    fn from(namespace: Namespace) -> Self {
+        match namespace {
+            Namespace::Own => Self::Own,
+            Namespace::Host => Self::Host,
+            Namespace::Path(path) => Self::Path(path),
+        }
+    }
+}
+
+impl From<model::Endpoint> for Endpoint {
+    fn from(endpoint: model::Endpoint) -> Self {
+        let model::Endpoint { id, name, network, owner, mac, v4, v6, settings, attachment } = endpoint;
+        let joined = match attachment {
+            model::Attachment::Detached => None,
+            model::Attachment::Joined { sandbox, interface, order } => {
+                Some(Joined { sandbox, interface, order })
+            }
+        };
+        Self { id, name, network, owner, mac, v4, v6, settings: settings.into(), joined }
+    }
+}
+
+impl From<Endpoint> for model::Endpoint {
+    fn from(endpoint: Endpoint) -> Self {
+        let Endpoint { id, name, network, owner, mac, v4, v6, settings, joined } = endpoint;
+        let attachment = match joined {
+            None => model::Attachment::Detached,
+            Some(Joined { sandbox, interface, order }) => {
+                model::Attachment::Joined { sandbox, interface, order }
+            }
+        };
+        Self { id, name, network, owner, mac, v4, v6, settings: settings.into(), attachment }
+    }
+}
