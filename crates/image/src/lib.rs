@@ -1,1 +1,45 @@
 //! From a reference to a mounted root file system: content, layers, snapshots, archives.
+//!
+//! [`Images`] is everything below one data root. [`Images::load`] and
+//! [`Images::import`] bring images in, [`Images::find`] gets them by any name a
+//! person may use, and [`Snapshots`] gives each container its root file system.
+//! All functions block; a server calls them from threads that may.
+
+mod builtin;
+mod compression;
+mod config;
+mod content;
+mod digest;
+mod images;
+mod import;
+mod layers;
+mod load;
+mod reference;
+mod remove;
+mod snapshots;
+mod store;
+mod tag;
+mod tape;
+mod unpack;
+mod users;
+
+pub use builtin::{
+    DEFAULT_IMAGE, FileContent, FileEntry, default_image, default_image_of_directory, directory_entries,
+    image_from_files,
+};
+pub use config::{
+    Healthcheck, HistoryEntry, ImageConfig, ImageDocument, Nothing, RootfsLayers, host_architecture,
+};
+pub use digest::{Digest, ImageId, LayerId, ParseDigestError};
+pub use images::{HistoryLine, Image, Images, Layer, LookupError, OpenError};
+pub use import::ImportOptions;
+pub use layers::LayerError;
+pub use load::{LoadError, Loaded, OnProgress, Progress};
+pub use reference::{ParseReferenceError, Reference};
+pub use remove::{Force, RemoveError, Removed, Use};
+pub use snapshots::{DirectoryUse, Rootfs, SnapshotError, Snapshots};
+pub use store::StoreError;
+pub use tag::TagError;
+pub use tape::TapeError;
+pub use unpack::{EntryError, Limits, UnpackError};
+pub use users::{User, UserError, resolve_groups, resolve_user};

@@ -18,7 +18,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-pub use dir::{Dir, FileKind, Node, Status, Times};
+pub use dir::{Dir, FileKind, Node, Status, Times, device_numbers};
 
 /// How often a lookup is repeated that the kernel gave up because something was
 /// renamed meanwhile (`EAGAIN`, openat2(2)).

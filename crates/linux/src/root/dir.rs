@@ -76,6 +76,21 @@ impl Dir {
         Self { fd }
     }
 
+    /// The directory itself as a file, for owner, mode and times.
+    pub fn to_file(&self) -> io::Result<File> {
+        Ok(self.fd.try_clone()?.into())
+    }
+
+    /// What the directory itself is.
+    pub fn own_status(&self) -> io::Result<Status> {
+        Status::of(self.as_fd())
+    }
+
+    /// Sets an extended attribute of the directory itself.
+    pub fn set_own_xattr(&self, key: &OsStr, value: &[u8]) -> io::Result<()> {
+        Ok(rustix::fs::fsetxattr(&self.fd, key, value, XattrFlags::empty())?)
+    }
+
     /// Opens a directory in it; neither a link nor a mount point is followed.
     pub fn dir(&self, name: &OsStr) -> io::Result<Self> {
         use rustix::fs::ResolveFlags as R;
@@ -301,4 +316,10 @@ fn plain(name: &OsStr) -> io::Result<&OsStr> {
 
 fn bits(mode: u32) -> Mode {
     Mode::from_raw_mode((mode & 0o7777) as RawMode)
+}
+
+/// Major and minor number of a device as stat(2) gives it.
+#[must_use]
+pub fn device_numbers(device: u64) -> (u32, u32) {
+    (rustix::fs::major(device), rustix::fs::minor(device))
 }

@@ -1,0 +1,79 @@
+//! Makes an image of the archive of a root file system.
+
+use std::io::{self, Read};
+
+use crate::compression::decompressed;
+use crate::config::{HistoryEntry, ImageConfig, ImageDocument, RootfsLayers, host_architecture};
+use crate::content::{Scratch, Staged};
+use crate::digest::Hashed;
+use crate::load::{LoadError, OnProgress, Plan, Progress, Told};
+use crate::{ImageId, Images, LayerId, Reference};
+
+/// What an imported image is told about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Its name; without one it has only an id.
+    pub name: Option<Reference>,
+    /// The comment of its one step; Docker writes `Imported from -`.
+    pub comment: String,
+    pub config: ImageConfig,
+}
+
+impl Images {
+    /// Makes an image with one layer of a tar archive, plain or compressed.
+    pub fn import(
+        &self,
+        archive: impl Read,
+        options: ImportOptions,
+        progress: OnProgress<'_>,
+    ) -> Result<ImageId, LoadError> {
+        let imported = self.import_kept(archive, options, progress);
+        let collected = self.collect_garbage();
+        let imported = imported?;
+        collected?;
+        Ok(imported)
+    }
+
+    fn import_kept(
+        &self,
+        archive: impl Read,
+        options: ImportOptions,
+        progress: OnProgress<'_>,
+    ) -> Result<ImageId, LoadError> {
+        let _kept = self.keep_content();
+        let scratch = Scratch::new(&self.unfinished)?;
+        let tell = |bytes| progress(Progress::Reading { bytes });
+        let blob = scratch.stage(Told { inner: archive, read: 0, told: 0, tell })?;
+        let layer = uncompressed_digest(&blob)?;
+        let now = jiff::Timestamp::now().to_string();
+        let parsed = ImageDocument {
+            created: Some(now.clone()),
+            architecture: host_architecture().to_owned(),
+            os: "linux".to_owned(),
+            comment: options.comment.clone(),
+            config: options.config,
+            rootfs: RootfsLayers { kind: "layers".to_owned(), diff_ids: vec![layer] },
+            history: vec![HistoryEntry {
+                created: Some(now),
+                comment: options.comment,
+                ..HistoryEntry::default()
+            }],
+            ..ImageDocument::default()
+        };
+        let text = serde_json::to_vec(&parsed)
+            .map_err(|source| LoadError::Document { path: "config.json".to_owned(), source })?;
+        let document = scratch.stage(text.as_slice())?;
+        let id = ImageId(document.digest);
+        let names = options.name.map(Reference::or_latest).into_iter().collect();
+        self.adopt(&[Plan { document, parsed, blobs: vec![blob], names }], progress)?;
+        Ok(id)
+    }
+}
+
+/// The digest of an archive without its compression.
+fn uncompressed_digest(blob: &Staged) -> Result<LayerId, LoadError> {
+    let file = std::fs::File::open(&blob.path)?;
+    let mut plain = Hashed::new(decompressed(file).map_err(crate::tape::broken)?);
+    io::copy(&mut plain, &mut io::sink()).map_err(crate::tape::broken)?;
+    Ok(LayerId(plain.finish().0))
+}

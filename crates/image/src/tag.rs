@@ -1,0 +1,42 @@
+//! Gives images names.
+
+use thiserror::Error;
+
+use crate::images::resolve;
+use crate::store::record;
+use crate::store::{Reads, StoreError};
+use crate::{ImageId, Images, LookupError, ParseReferenceError, Reference};
+
+/// Why an image got no name.
+#[derive(Debug, Error)]
+pub enum TagError {
+    #[error("refusing to create a tag with a digest reference")]
+    Digest,
+    #[error(transparent)]
+    Name(#[from] ParseReferenceError),
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Images {
+    /// Names the image that `source` means `target`; another image loses that name.
+    pub fn tag(&self, source: &str, target: &str) -> Result<(ImageId, Reference), TagError> {
+        let name: Reference = target.parse()?;
+        if name.digest().is_some() {
+            return Err(TagError::Digest);
+        }
+        let name = name.or_latest();
+        self.store.change(|change| {
+            let id = resolve(change, source)?;
+            let image: Option<record::Image> = change.get(&id.to_string())?;
+            if let Some(mut image) = image {
+                image.tagged = jiff::Timestamp::now().to_string();
+                change.put(&id.to_string(), &image)?;
+            }
+            change.put(&name.to_string(), &record::Name::new(id))?;
+            Ok((id, name))
+        })
+    }
+}
