@@ -1,0 +1,69 @@
+//! Published ports.
+
+use crate::{
+    steps::create,
+    world::{World, network},
+};
+
+#[test]
+fn ports_are_published_once() {
+    let mut world = World::new();
+    let (a, b) = (world.sandbox("a"), world.sandbox("b"));
+    assert_eq!(
+        world.publish(a, &[("80", "", "8080")]).expect("published"),
+        ["tcp 0.0.0.0 8080-8080 -> 80", "tcp [::] 8080-8080 -> 80"]
+    );
+    let taken = Err("Bind for 0.0.0.0:8080 failed: port is already allocated".to_owned());
+    assert_eq!(world.publish(b, &[("80", "", "8080")]), taken);
+    assert_eq!(world.publish(b, &[("80", "", "8000-8090"), ("53/udp", "", "8080")]).expect("free").len(), 4);
+    assert_eq!(
+        world.publish(b, &[("8000-8090", "127.0.0.1", "8000-8090")]),
+        Err("Bind for 127.0.0.1:8080 failed: port is already allocated".to_owned())
+    );
+    let both = [("80", "127.0.0.2", "9000"), ("80", "127.0.0.3", "9000")];
+    assert_eq!(world.publish(b, &both).expect("published").len(), 2);
+    assert_eq!(
+        world.publish(a, &[("80", "0.0.0.0", "9000")]),
+        Err("Bind for 0.0.0.0:9000 failed: port is already allocated".to_owned())
+    );
+    world.publish(b, &[]).expect("withdrawn");
+    assert_eq!(world.publish(a, &[("80", "0.0.0.0", "9000")]).expect("free again").len(), 1);
+}
+
+#[test]
+fn ephemeral_ports_go_round() {
+    let mut world = World::new();
+    world.host.ephemeral = 40_000..=40_009;
+    world.host.v6 = false;
+    world.host.busy.insert(cnm::Proto::Tcp, "127.0.0.1".parse().expect("an address"), 40_001);
+    let (a, b, c) = (world.sandbox("a"), world.sandbox("b"), world.sandbox("c"));
+    let one = [("80", "", ""), ("81", "", "")];
+    assert_eq!(world.publish(a, &one).expect("published"), ["tcp 0.0.0.0 40002-40003 -> 80"]);
+    world.host.last_ephemeral = Some(40_003);
+    let first = world.publish(b, &[("1-5", "", "")]).expect("published");
+    assert_eq!(first, ["tcp 0.0.0.0 40004-40008 -> 1"]);
+    let divided = world.publish(c, &[("7-8", "", "")]).expect("published");
+    assert_eq!(divided, ["tcp 0.0.0.0 40009-40009 -> 7", "tcp 0.0.0.0 40000-40000 -> 8"]);
+    assert_eq!(
+        world.publish(b, &[("1-5", "", ""), ("9", "", "")]),
+        Err("all ports are allocated".to_owned())
+    );
+    assert_eq!(world.publish(b, &[("1-5", "", "")]).expect("kept"), first);
+    assert_eq!(
+        world.publish(b, &[("1", "127.0.0.1", "40001")]),
+        Err("failed to bind host port 127.0.0.1:40001/tcp: address already in use".to_owned())
+    );
+}
+
+#[test]
+fn ports_go_where_the_gateway_says() {
+    let mut world = World::new();
+    let option = ("com.docker.network.bridge.host_binding_ipv4".to_owned(), "127.0.0.1".to_owned());
+    world.one(create(network("local", &[], |form| form.options.extend([option])))).expect("a network");
+    let sandbox = world.sandbox("a");
+    world.joined("a", "local", sandbox);
+    assert_eq!(
+        world.publish(sandbox, &[("80", "", "80")]).expect("published"),
+        ["tcp 127.0.0.1 80-80 -> 80"]
+    );
+}
