@@ -89,17 +89,18 @@ impl Batch {
     }
 
     /// Deletes a table with everything in it if it is there.
+    ///
+    /// The kernel has a message for this since Linux 6.3; making the table and
+    /// deleting it does the same with any.
     pub fn destroy_table(&mut self, table: &Table) -> &mut Self {
-        self.table(Action::Destroy, msg::DESTROYTABLE, table)
+        self.table(Action::Destroy, msg::NEWTABLE, table).table(Action::Destroy, msg::DELTABLE, table)
     }
 
     fn table(&mut self, action: Action, kind: u16, table: &Table) -> &mut Self {
         let object = Object::Table(table.clone());
-        self.step(action, object, (kind, table.family), |out| match action {
-            Action::Delete | Action::Destroy => out.string(table_attr::NAME, &table.name),
-            Action::Add | Action::Create | Action::Insert | Action::Replace | Action::Flush => {
-                table.encode(out);
-            }
+        self.step(action, object, (kind, table.family), |out| match kind {
+            msg::NEWTABLE => table.encode(out),
+            _ => out.string(table_attr::NAME, &table.name),
         })
     }
 
@@ -114,7 +115,7 @@ impl Batch {
         self.remove_chain(Action::Delete, msg::DELCHAIN, table, name)
     }
 
-    /// Deletes a chain if it is there; it must be empty, and nothing may jump to it.
+    /// Deletes a chain if it is there; it must be empty, and nothing may jump to it. Needs Linux 6.3.
     pub fn destroy_chain(&mut self, table: &Table, name: &str) -> &mut Self {
         self.remove_chain(Action::Destroy, msg::DESTROYCHAIN, table, name)
     }
@@ -206,7 +207,7 @@ impl Batch {
         self.remove_set(Action::Delete, msg::DELSET, table, name)
     }
 
-    /// Deletes a set or map with its elements if it is there; no rule may use it.
+    /// Deletes a set or map with its elements if it is there; no rule may use it. Needs Linux 6.3.
     pub fn destroy_set(&mut self, table: &Table, name: &str) -> &mut Self {
         self.remove_set(Action::Destroy, msg::DESTROYSET, table, name)
     }
@@ -243,7 +244,7 @@ impl Batch {
         self.elements(Action::Delete, table, set, elements)
     }
 
-    /// Deletes elements by their keys if they are there.
+    /// Deletes elements by their keys if they are there. Needs Linux 6.3.
     pub fn destroy_elements(&mut self, table: &Table, set: &Set, elements: &[Element]) -> &mut Self {
         self.elements(Action::Destroy, table, set, elements)
     }
@@ -400,6 +401,7 @@ fn element_message(action: Action) -> (u16, u16) {
 fn flags(action: Action, kind: u16) -> u16 {
     match action {
         Action::Add if kind == msg::NEWRULE => CREATE | APPEND,
+        Action::Destroy if kind == msg::NEWTABLE => CREATE,
         Action::Add | Action::Insert => CREATE,
         Action::Create => CREATE | EXCLUSIVE,
         Action::Replace => REPLACE,
