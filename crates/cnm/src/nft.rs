@@ -6,6 +6,7 @@
 //! data; `Display` prints what nft(8) reads, for people and for golden files.
 
 mod rule;
+mod ruleset;
 mod set;
 mod skeleton;
 mod value;
@@ -13,6 +14,7 @@ mod value;
 use std::fmt;
 
 pub use rule::{Field, Rule, Statement, Verdict};
+pub use ruleset::Ruleset;
 pub use set::Set;
 pub use skeleton::skeleton;
 pub use value::{DecodeError, Type, Value};
@@ -143,18 +145,17 @@ impl fmt::Display for Chain {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "table inet {TABLE} {{")?;
-        for set in &self.sets {
-            writeln!(f, "\t{} {} {{", set.noun(), set.name())?;
-            writeln!(f, "\t\ttype {}", set.signature())?;
-            if set.is_interval() {
-                writeln!(f, "\t\tflags interval")?;
-            }
-            writeln!(f, "\t}}\n")?;
-        }
-        for (position, chain) in self.chains.iter().enumerate() {
-            let separator = if position == 0 { "" } else { "\n" };
-            write!(f, "{separator}{chain}")?;
-        }
+        self.sets.iter().try_for_each(|set| ruleset::write_set(f, *set, None))?;
+        write_chains(f, &self.chains)?;
         writeln!(f, "}}")
     }
+}
+
+/// Writes chains with a blank line between them.
+fn write_chains(f: &mut fmt::Formatter<'_>, chains: &[Chain]) -> fmt::Result {
+    for (position, chain) in chains.iter().enumerate() {
+        let separator = if position == 0 { "" } else { "\n" };
+        write!(f, "{separator}{chain}")?;
+    }
+    Ok(())
 }

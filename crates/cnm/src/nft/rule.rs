@@ -126,6 +126,9 @@ impl fmt::Display for Statement {
             Self::Nfproto(Family::V4) => f.write_str("meta nfproto ipv4"),
             Self::Nfproto(Family::V6) => f.write_str("meta nfproto ipv6"),
             Self::L4proto(proto) => write!(f, "meta l4proto {proto}"),
+            Self::Net { field, not, net } if net.prefix_len() == net.max_prefix_len() => {
+                write!(f, "{field} {}{}", unequal(not), net.addr())
+            }
             Self::Net { field, not, net } => write!(f, "{field} {}{net}", unequal(not)),
             Self::Link { field, name } => write!(f, "{field} {name:?}"),
             Self::Lookup { fields, not, set } => write!(f, "{} {}@{set}", Fields(fields), unequal(not)),

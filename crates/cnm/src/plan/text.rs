@@ -95,7 +95,10 @@ fn create(f: &mut fmt::Formatter<'_>, key: &Key, object: &Object) -> fmt::Result
             write!(f, "address {mac} mtu {mtu}{} && ", InNs(ns))?;
             veth_set(f, &name, veth)
         }
-        (Key::Addr(ns, link, net), _) => write!(f, "{} addr add {net} dev {link}", Ip(ns)),
+        (Key::Addr(ns, link, net), _) => {
+            let nodad = if net.addr().is_ipv6() { " nodad" } else { "" };
+            write!(f, "{} addr add {net} dev {link}{nodad}", Ip(ns))
+        }
         (Key::Route(ns, net), Object::Route(route)) => write!(f, "{} route add {}", Ip(ns), Way(net, route)),
         (key, _) => write!(f, "# create {key}"),
     }
