@@ -16,11 +16,11 @@ impl Driver {
         }
     }
 
-    /// What an endpoint of such a network adds.
-    pub(crate) fn endpoint_objects(&self, endpoint: &Endpoint) -> Vec<(Key, Object)> {
+    /// What an endpoint of such a network adds; whether ports of its sandbox are published matters.
+    pub(crate) fn endpoint_objects(&self, endpoint: &Endpoint, published: bool) -> Vec<(Key, Object)> {
         match self {
             Self::Null | Self::Host => Vec::new(),
-            Self::Bridge(config) => bridge::objects::endpoint_objects(endpoint, config),
+            Self::Bridge(config) => bridge::objects::endpoint_objects(endpoint, config, published),
         }
     }
 }

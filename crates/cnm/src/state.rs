@@ -105,7 +105,9 @@ pub enum Netns {
     Path(String),
 }
 
-/// A bridge on the host, up.
+/// A bridge on the host. The kernel gives it no address of its own accord
+/// (`addrgenmode none`): a link-local address that has to be probed first is of
+/// no use for a second, and none is needed where there is no IPv6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
     /// In its mark.
@@ -115,15 +117,13 @@ pub struct Bridge {
     pub mtu: u32,
     /// It routes loopback addresses, so that the host reaches published ports by its own.
     pub route_localnet: bool,
-    /// It has a link-local IPv6 address (`addrgenmode`): without one a network that
-    /// has no IPv6 is spared duplicate address detection and multicast reports.
-    pub link_local: bool,
     /// Observed as `false` if somebody took it down.
     pub up: bool,
 }
 
 /// A pair of virtual links: one end on the host, in a bridge; one in a sandbox.
-/// The endpoint of its key is in its mark, at the host's end.
+/// The endpoint of its key is in its mark, at the host's end. The kernel gives
+/// neither end an address of its own accord, as with bridges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Veth {
     /// The bridge; observed as `None` if somebody took it out.
@@ -135,9 +135,15 @@ pub struct Veth {
     /// Of both ends, in bytes.
     pub mtu: u32,
     /// It exchanges frames with the bridge's own stack only, not with other isolated ports.
+    ///
+    /// Where bridged frames pass netfilter (`net.bridge.bridge-nf-call-iptables` and
+    /// `-ip6tables`, once `br_netfilter` is loaded), our `forward` chain sees to that, and the
+    /// port's flag must be off: frames to published ports are bridged there, too. The object
+    /// says what holds, not which of the two makes it so.
     pub isolated: bool,
-    /// The peer has a link-local IPv6 address; the host's end never has one.
-    pub link_local: bool,
+    /// Frames may leave by the port they came by: a sandbox that reaches itself by a
+    /// published port, where bridged frames pass netfilter.
+    pub hairpin: bool,
     /// Observed as `false` if somebody took an end down.
     pub up: bool,
 }
@@ -214,9 +220,7 @@ pub(crate) fn carriers(key: &Key, object: &Object) -> Vec<(Carrier, Bond)> {
 pub fn can_become(old: &Object, new: &Object) -> bool {
     match (old, new) {
         (Object::Bridge(old), Object::Bridge(new)) => old.network == new.network,
-        (Object::Veth(old), Object::Veth(new)) => {
-            old.peer == new.peer && old.mac == new.mac && old.link_local == new.link_local
-        }
+        (Object::Veth(old), Object::Veth(new)) => old.peer == new.peer && old.mac == new.mac,
         (Object::Route(_), Object::Route(_)) | (Object::Element(_), Object::Element(_)) => true,
         (old, new) => old == new,
     }

@@ -20,9 +20,12 @@ pub enum Set {
     Talk,
     /// Whose addresses are hidden behind the host's when they leave for elsewhere.
     Masquerade(Family),
-    /// A published sandbox's address with a bridge it sits on: clients that come by it
-    /// are hidden behind the bridge, since answers would not pass the host.
+    /// A bridge with the address of a published sandbox on it: clients that come by that
+    /// bridge are hidden behind it, since answers to them would not pass the host.
     Hairpin(Family),
+    /// The address of a published sandbox, twice: as a client of itself it is hidden, too,
+    /// also where bridged frames pass netfilter, which then knows no link they came by.
+    Itself(Family),
     /// Ports published on all addresses of the host.
     Publish(Family),
     /// Ports published on one address of the host.
@@ -33,7 +36,7 @@ pub enum Set {
 
 impl Set {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 17] = {
+    pub const ALL: [Self; 19] = {
         use Family::{V4, V6};
         use Proto::{Sctp, Tcp, Udp};
         [
@@ -44,6 +47,8 @@ impl Set {
             Self::Masquerade(V6),
             Self::Hairpin(V4),
             Self::Hairpin(V6),
+            Self::Itself(V4),
+            Self::Itself(V6),
             Self::Publish(V4),
             Self::Publish(V6),
             Self::PublishAddr(V4),
@@ -69,6 +74,8 @@ impl Set {
             Self::Masquerade(V6) => "masquerade6",
             Self::Hairpin(V4) => "hairpin4",
             Self::Hairpin(V6) => "hairpin6",
+            Self::Itself(V4) => "itself4",
+            Self::Itself(V6) => "itself6",
             Self::Publish(V4) => "publish4",
             Self::Publish(V6) => "publish6",
             Self::PublishAddr(V4) => "publish4_addr",
@@ -102,6 +109,8 @@ impl Set {
             Self::Masquerade(V6) => &[Ipv6Addr],
             Self::Hairpin(V4) => &[Ifname, Ipv4Addr],
             Self::Hairpin(V6) => &[Ifname, Ipv6Addr],
+            Self::Itself(V4) => &[Ipv4Addr, Ipv4Addr],
+            Self::Itself(V6) => &[Ipv6Addr, Ipv6Addr],
             Self::Publish(_) => &[InetProto, InetService],
             Self::PublishAddr(V4) => &[Ipv4Addr, InetProto, InetService],
             Self::PublishAddr(V6) => &[Ipv6Addr, InetProto, InetService],
@@ -113,7 +122,8 @@ impl Set {
     pub const fn data(self) -> &'static [Type] {
         use Family::{V4, V6};
         match self {
-            Self::Bridges | Self::Internal | Self::Talk | Self::Masquerade(_) | Self::Hairpin(_) => &[],
+            Self::Bridges | Self::Internal | Self::Talk => &[],
+            Self::Masquerade(_) | Self::Hairpin(_) | Self::Itself(_) => &[],
             Self::Publish(V4) | Self::PublishAddr(V4) => &[Ipv4Addr, InetService],
             Self::Publish(V6) | Self::PublishAddr(V6) => &[Ipv6Addr, InetService],
             Self::Range(V4, _) => &[Ipv4Addr],

@@ -109,6 +109,10 @@ fn postrouting() -> Vec<Rule> {
         let client = lookup(&[Iifname, Daddr(family)], Set::Hairpin(family));
         rule([Nfproto(family), Translated, client, Masquerade])
     };
+    let itself = |family| {
+        let client = lookup(&[Saddr(family), Daddr(family)], Set::Itself(family));
+        rule([Nfproto(family), Translated, client, Masquerade])
+    };
     let loopback = Net { field: Saddr(V4), not: false, net: loopback4() };
     vec![
         rule([Link { field: Oifname, name: "lo" }, ACCEPT]),
@@ -117,6 +121,8 @@ fn postrouting() -> Vec<Rule> {
         rule([Nfproto(V4), loopback, lookup(&[Oifname], Set::Bridges), Masquerade]),
         hairpin(V4),
         hairpin(V6),
+        itself(V4),
+        itself(V6),
     ]
 }
 

@@ -144,20 +144,19 @@ fn element(f: &mut fmt::Formatter<'_>, set: Set, key: &[Value], data: &[Value]) 
 }
 
 fn bridge_set(f: &mut fmt::Formatter<'_>, name: &str, bridge: &Bridge) -> fmt::Result {
-    let Bridge { mtu, route_localnet, link_local, .. } = bridge;
-    let mode = if *link_local { "eui64" } else { "none" };
-    write!(f, "ip link set {name} mtu {mtu} addrgenmode {mode} up && ")?;
+    let Bridge { mtu, route_localnet, .. } = bridge;
+    write!(f, "ip link set {name} mtu {mtu} addrgenmode none up && ")?;
     write!(f, "sysctl -w net.ipv4.conf.{name}.route_localnet={}", u8::from(*route_localnet))
 }
 
 fn veth_set(f: &mut fmt::Formatter<'_>, name: &str, veth: &Veth) -> fmt::Result {
-    let Veth { master, peer: (ns, interface), mtu, isolated, link_local, .. } = veth;
+    let Veth { master, peer: (ns, interface), mtu, isolated, hairpin, .. } = veth;
     write!(f, "ip link set {name} mtu {mtu} addrgenmode none")?;
     master.iter().try_for_each(|bridge| write!(f, " master {bridge}"))?;
-    let switch = if *isolated { "on" } else { "off" };
-    let mode = if *link_local { "eui64" } else { "none" };
-    write!(f, " up && bridge link set dev {name} isolated {switch} && ")?;
-    write!(f, "{} link set {interface} mtu {mtu} addrgenmode {mode} up", Ip(ns))
+    let switch = |on: &bool| if *on { "on" } else { "off" };
+    let (isolated, hairpin) = (switch(isolated), switch(hairpin));
+    write!(f, " up && bridge link set dev {name} isolated {isolated} hairpin {hairpin} && ")?;
+    write!(f, "{} link set {interface} mtu {mtu} addrgenmode none up", Ip(ns))
 }
 
 /// `ip`, where it is to act.

@@ -80,7 +80,10 @@ fn sandbox_objects(model: &Model, sandbox: &Sandbox, netns: Netns, state: &mut S
     let endpoints: Vec<_> = model.endpoints_of_sandbox(&sandbox.id).collect();
     let networks = endpoints.iter().map(|endpoint| &**model.network_of(endpoint));
     let members: Vec<(&Endpoint, &Network)> = endpoints.iter().map(|it| &***it).zip(networks).collect();
-    state.extend(members.iter().flat_map(|(endpoint, network)| network.driver.endpoint_objects(endpoint)));
+    let published = !sandbox.ports.is_empty();
+    let objects =
+        |(endpoint, network): &(&Endpoint, &Network)| network.driver.endpoint_objects(endpoint, published);
+    state.extend(members.iter().flat_map(objects));
     state.extend(sandbox.ports.iter().map(reservation));
     for family in Family::BOTH {
         let Some(endpoint) = model.gateway_endpoint(&sandbox.id, family) else { continue };
@@ -93,6 +96,7 @@ fn sandbox_objects(model: &Model, sandbox: &Sandbox, netns: Netns, state: &mut S
         }
         let links = members.iter().filter_map(|(_, network)| network.bridge());
         state.extend(links.map(|config| rules::hairpin(&config.link, to)));
+        state.extend([rules::itself(to)]);
         state.extend(bindings.into_iter().flat_map(|binding| rules::published(binding, to)));
     }
 }

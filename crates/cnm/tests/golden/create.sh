@@ -33,6 +33,14 @@ table inet tombolo {
 		type ifname . ipv6_addr
 	}
 
+	set itself4 {
+		type ipv4_addr . ipv4_addr
+	}
+
+	set itself6 {
+		type ipv6_addr . ipv6_addr
+	}
+
 	map publish4 {
 		type inet_proto . inet_service : ipv4_addr . inet_service
 	}
@@ -132,6 +140,8 @@ table inet tombolo {
 		meta nfproto ipv4 ip saddr 127.0.0.0/8 oifname @bridges masquerade
 		meta nfproto ipv4 ct status dnat iifname . ip daddr @hairpin4 masquerade
 		meta nfproto ipv6 ct status dnat iifname . ip6 daddr @hairpin6 masquerade
+		meta nfproto ipv4 ct status dnat ip saddr . ip daddr @itself4 masquerade
+		meta nfproto ipv6 ct status dnat ip6 saddr . ip6 daddr @itself6 masquerade
 	}
 }
 END
@@ -142,20 +152,25 @@ nft 'add element inet tombolo masquerade4 { 172.18.0.0/24 }'
 nft 'add element inet tombolo masquerade6 { fd00:17::/64 }'
 nft 'add element inet tombolo masquerade6 { fd00:18::/64 }'
 ip netns add 202020202020 && ip -n 202020202020 link set lo up
-ip link add br-web address 12:11:11:11:11:11 alias tombolo:1111111111111111111111111111111111111111111111111111111111111111 type bridge && ip link set br-web mtu 1500 addrgenmode eui64 up && sysctl -w net.ipv4.conf.br-web.route_localnet=1
-ip link add p0 address 12:10:10:10:10:10 alias tombolo:1010101010101010101010101010101010101010101010101010101010101010 type bridge && ip link set p0 mtu 1500 addrgenmode eui64 up && sysctl -w net.ipv4.conf.p0.route_localnet=1
-ip link add veth3030303030 mtu 1500 alias tombolo:3030303030303030303030303030303030303030303030303030303030303030 type veth peer name eth0 address 02:00:00:00:00:02 mtu 1500 netns 202020202020 && ip link set veth3030303030 mtu 1500 addrgenmode none master p0 up && bridge link set dev veth3030303030 isolated on && ip -n 202020202020 link set eth0 mtu 1500 addrgenmode eui64 up
-ip link add veth3131313131 mtu 1500 alias tombolo:3131313131313131313131313131313131313131313131313131313131313131 type veth peer name eth1 address 02:00:00:00:01:02 mtu 1500 netns 202020202020 && ip link set veth3131313131 mtu 1500 addrgenmode none master br-web up && bridge link set dev veth3131313131 isolated on && ip -n 202020202020 link set eth1 mtu 1500 addrgenmode eui64 up
+ip link add br-web address 12:11:11:11:11:11 alias tombolo:1111111111111111111111111111111111111111111111111111111111111111 type bridge && ip link set br-web mtu 1500 addrgenmode none up && sysctl -w net.ipv4.conf.br-web.route_localnet=1
+ip link add p0 address 12:10:10:10:10:10 alias tombolo:1010101010101010101010101010101010101010101010101010101010101010 type bridge && ip link set p0 mtu 1500 addrgenmode none up && sysctl -w net.ipv4.conf.p0.route_localnet=1
+ip link add veth3030303030 mtu 1500 alias tombolo:3030303030303030303030303030303030303030303030303030303030303030 type veth peer name eth0 address 02:00:00:00:00:02 mtu 1500 netns 202020202020 && ip link set veth3030303030 mtu 1500 addrgenmode none master p0 up && bridge link set dev veth3030303030 isolated on hairpin on && ip -n 202020202020 link set eth0 mtu 1500 addrgenmode none up
+ip link add veth3131313131 mtu 1500 alias tombolo:3131313131313131313131313131313131313131313131313131313131313131 type veth peer name eth1 address 02:00:00:00:01:02 mtu 1500 netns 202020202020 && ip link set veth3131313131 mtu 1500 addrgenmode none master br-web up && bridge link set dev veth3131313131 isolated on hairpin on && ip -n 202020202020 link set eth1 mtu 1500 addrgenmode none up
 ip addr add 172.18.0.1/24 dev br-web
 ip addr add fd00:18::1/64 dev br-web nodad
+ip addr add fe80::1/64 dev br-web nodad
 ip addr add 172.17.0.1/24 dev p0
 ip addr add fd00:17::1/64 dev p0 nodad
+ip addr add fe80::1/64 dev p0 nodad
 ip -n 202020202020 addr add 172.17.0.2/24 dev eth0
 ip -n 202020202020 addr add fd00:17::2/64 dev eth0 nodad
+ip -n 202020202020 addr add fe80::ff:fe00:2/64 dev eth0 nodad
 ip -n 202020202020 addr add 172.18.0.2/24 dev eth1
 ip -n 202020202020 addr add fd00:18::2/64 dev eth1 nodad
+ip -n 202020202020 addr add fe80::ff:fe00:102/64 dev eth1 nodad
 ip -n 202020202020 route add 0.0.0.0/0 via 172.17.0.1 dev eth0
 ip -n 202020202020 route add ::/0 via fd00:17::1 dev eth0
 nft 'add element inet tombolo hairpin4 { "br-web" . 172.17.0.2 }'
 nft 'add element inet tombolo hairpin4 { "p0" . 172.17.0.2 }'
+nft 'add element inet tombolo itself4 { 172.17.0.2 . 172.17.0.2 }'
 nft 'add element inet tombolo publish4 { tcp . 8080 : 172.17.0.2 . 80 }'

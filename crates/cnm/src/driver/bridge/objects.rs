@@ -1,6 +1,6 @@
 //! The links, addresses and routes of bridge networks.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -18,7 +18,6 @@ pub(crate) fn network_objects(network: &Network, config: &Config) -> Vec<(Key, O
         mac: bridge_mac(&network.id),
         mtu: config.mtu,
         route_localnet: has(Family::V4) && !network.internal,
-        link_local: has(Family::V6),
         up: true,
     };
     let mut objects = vec![(Key::Bridge(config.link.clone()), Object::Bridge(bridge))];
@@ -31,12 +30,15 @@ pub(crate) fn network_objects(network: &Network, config: &Config) -> Vec<(Key, O
         let gateway = IpNet::new(subnet.gateway?, subnet.pool.prefix_len()).ok()?;
         Some((Key::Addr(Ns::Host, config.link.clone(), gateway), Object::Addr))
     }));
+    if has(Family::V6) {
+        objects.push((Key::Addr(Ns::Host, config.link.clone(), link_local(ROUTER.into())), Object::Addr));
+    }
     objects.extend(rules::guards(network, config));
     objects
 }
 
 /// What an endpoint adds to the host and to its sandbox; nothing before it has joined one.
-pub(crate) fn endpoint_objects(endpoint: &Endpoint, config: &Config) -> Vec<(Key, Object)> {
+pub(crate) fn endpoint_objects(endpoint: &Endpoint, config: &Config, published: bool) -> Vec<(Key, Object)> {
     let (Attachment::Joined { sandbox, interface, .. }, Some(mac)) = (&endpoint.attachment, endpoint.mac)
     else {
         return Vec::new();
@@ -48,13 +50,24 @@ pub(crate) fn endpoint_objects(endpoint: &Endpoint, config: &Config) -> Vec<(Key
         mac,
         mtu: config.mtu,
         isolated: !config.inter_container,
-        link_local: endpoint.v6.is_some(),
+        hairpin: published,
         up: true,
     };
     let nets = Family::BOTH.into_iter().filter_map(|family| endpoint.address(family));
-    let nets = nets.chain(endpoint.settings.link_local.iter().copied().map(link_local));
+    let own = endpoint.v6.map(|_| eui64(mac).into());
+    let nets =
+        nets.chain(own.into_iter().chain(endpoint.settings.link_local.iter().copied()).map(link_local));
     let addresses = nets.map(|net| (Key::Addr(inside, interface.clone(), net), Object::Addr));
     std::iter::once((Key::Veth(endpoint.id), Object::Veth(veth))).chain(addresses).collect()
+}
+
+/// The link-local address of every bridge of ours: a router needs one to look for its neighbours.
+const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+
+/// The link-local address that the kernel would make of a MAC address (RFC 4291, appendix A).
+fn eui64(mac: Mac) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = *mac.bytes();
+    Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 0x02, b, c, 0xff, 0xfe, d, e, f])
 }
 
 /// A bridge without an address of its own would take over its lowest port's, and change it with every join.

@@ -63,6 +63,12 @@ pub(crate) fn hairpin(link: &str, address: IpAddr) -> (Key, Object) {
     publish(Set::Hairpin(Family::of(&address)), key, Vec::new())
 }
 
+/// Hides a published sandbox from itself.
+pub(crate) fn itself(address: IpAddr) -> (Key, Object) {
+    let key = vec![Value::Addr(address), Value::Addr(address)];
+    publish(Set::Itself(Family::of(&address)), key, Vec::new())
+}
+
 fn guard(set: Set, key: Vec<Value>) -> (Key, Object) {
     (Key::Guard(set, key), Object::Element(Vec::new()))
 }
