@@ -1,7 +1,7 @@
 //! Ports of the host: which ones a mapping gets. A range stays one interval
 //! wherever it can; a wildcard is `0.0.0.0` and `[::]` with the same ports.
 
-use std::{net::IpAddr, ops::RangeInclusive};
+use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive};
 
 use thiserror::Error;
 
@@ -73,19 +73,11 @@ pub(crate) fn request_ports(
 
 fn groups(wishes: &Wishes<'_>, v6: bool) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
+    let mut places = BTreeMap::new();
     for mapping in coalesce(wishes.mappings.to_vec()) {
-        // Docker's default 0.0.0.0 means all addresses; a mapping that says so means IPv4.
-        let default = wishes.default_address.filter(|address| *address != Family::V4.unspecified());
-        let addresses = match mapping.host_address.or(default) {
-            None if v6 => Family::BOTH.map(Family::unspecified).to_vec(),
-            None => vec![Family::V4.unspecified()],
-            Some(address) => vec![address],
-        };
-        let twin = groups
-            .iter_mut()
-            .rev()
-            .find(|group| group.mapping.container == mapping.container && group.mapping.host == mapping.host);
-        match twin {
+        let addresses = addresses(mapping.host_address, wishes.default_address, v6);
+        let place = *places.entry(wish(&mapping)).or_insert(groups.len());
+        match groups.get_mut(place) {
             Some(group) => group.addresses.extend(addresses),
             None => groups.push(Group { mapping, addresses }),
         }
@@ -93,13 +85,34 @@ fn groups(wishes: &Wishes<'_>, v6: bool) -> Vec<Group> {
     for group in &mut groups {
         group.addresses.sort_unstable();
         group.addresses.dedup();
-        let wild: Vec<_> = group.addresses.iter().copied().filter(IpAddr::is_unspecified).collect();
         // A wildcard leaves nothing to the other addresses of its family.
-        let covered =
-            |address: &IpAddr| !address.is_unspecified() && wild.contains(&Family::of(address).unspecified());
-        group.addresses.retain(|address| !covered(address));
+        let wild: Vec<_> = group.addresses.iter().copied().filter(IpAddr::is_unspecified).collect();
+        let stays =
+            |address: &IpAddr| address.is_unspecified() || !wild.contains(&Family::of(address).unspecified());
+        group.addresses.retain(stays);
     }
     groups
+}
+
+/// Where a mapping is to be published.
+fn addresses(named: Option<IpAddr>, default: Option<IpAddr>, v6: bool) -> Vec<IpAddr> {
+    // Docker's default 0.0.0.0 means all addresses; a mapping that says so means IPv4.
+    match named.or(default.filter(|address| *address != Family::V4.unspecified())) {
+        Some(address) => vec![address],
+        None if v6 => Family::BOTH.map(Family::unspecified).to_vec(),
+        None => vec![Family::V4.unspecified()],
+    }
+}
+
+/// All of a mapping but the address, to be compared.
+fn wish(mapping: &PortMapping) -> (Proto, u16, u16, Option<(bool, u16, u16)>) {
+    let PortMapping { container, host_address: _, host } = mapping;
+    let host = match host {
+        HostPorts::Any => None,
+        HostPorts::Exact(range) => Some((true, *range.start(), *range.end())),
+        HostPorts::FirstFree(range) => Some((false, *range.start(), *range.end())),
+    };
+    (container.proto, *container.range.start(), *container.range.end(), host)
 }
 
 struct Request<'a> {

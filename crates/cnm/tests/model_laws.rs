@@ -7,9 +7,12 @@ use std::collections::BTreeSet;
 
 use cnm::{
     Delta, EndpointId, EndpointSettings, Family, Model, NetworkId, SandboxId,
+    apply::{apply, reconcile},
     controller::{Refused, Request},
+    fake::FakeKernel,
     record::{EndpointRecord, NetworkRecord, SandboxRecord},
     spec::{EndpointForm, EndpointSpec, SandboxUpdate},
+    state::kernel_state,
 };
 use proptest::{prelude::*, sample::Index, test_runner::TestCaseError};
 use world::{World, mappings, network, sandbox};
@@ -249,7 +252,6 @@ proptest! {
         let requests: Vec<_> = then.into_iter().filter_map(|wish| request(&world.model, wish)).collect();
         let all = world.decide(&requests);
         let start = world.model.clone();
-        let sequence = world.sequence.clone();
         if let Ok((delta, created)) = all {
             let touched: BTreeSet<_> = delta.touched().collect();
             prop_assert_eq!(touched.len(), delta.touched().count());
@@ -258,7 +260,6 @@ proptest! {
             prop_assert!(world.model.is_consistent());
             nothing_is_held_twice(&world.model)?;
         }
-        world.sequence = sequence;
     }
 
     #[test]
@@ -274,6 +275,17 @@ proptest! {
         let mut rest = Delta::default();
         rest.networks.extend(self::networks(&world.model).map(|id| (id, None)));
         prop_assert!(world.model.apply(&rest).is_empty());
+    }
+
+    #[test]
+    fn the_kernel_can_do_what_was_decided(wishes in wishes()) {
+        let mut kernel = FakeKernel::holding(kernel_state(&world().model));
+        let (world, _) = grow(wishes, |world, delta| {
+            let next = world.model.apply(delta);
+            prop_assert_eq!(apply(&mut kernel, &kernel_state(&world.model), &kernel_state(&next)), Ok(()));
+            Ok(())
+        })?;
+        prop_assert_eq!(reconcile(&mut kernel, &kernel_state(&world.model)), Ok(0));
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod forms;
 mod names;
 #[path = "scenarios/ports.rs"]
 mod ports;
+#[path = "scenarios/readme.rs"]
+mod readme;
 #[path = "scenarios/records.rs"]
 mod records;
 #[path = "scenarios/steps.rs"]

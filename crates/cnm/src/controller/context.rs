@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::{Family, IntervalSet, Proto, ipam};
+use crate::{Delta, Family, IntervalSet, Model, Proto, ipam};
 
 /// Where fresh random bytes come from. With the same bytes, decisions are the same.
 pub trait Entropy {
@@ -75,6 +75,19 @@ impl Default for Host {
             busy: BusyPorts::default(),
             v6: true,
         }
+    }
+}
+
+impl Host {
+    /// Remembers the ephemeral ports that a change of `before` gives out, so that
+    /// the next ones are others.
+    pub fn advance(&mut self, before: &Model, delta: &Delta) {
+        let held = |id| before.sandbox(id).map_or(&[][..], |sandbox| &sandbox.ports);
+        let sandboxes = delta.sandboxes.values().flatten();
+        let new = sandboxes
+            .flat_map(|sandbox| sandbox.ports.iter().filter(|binding| !held(&sandbox.id).contains(binding)));
+        let ports = new.map(|binding| *binding.host.end()).filter(|port| self.ephemeral.contains(port));
+        self.last_ephemeral = ports.max().or(self.last_ephemeral);
     }
 }
 

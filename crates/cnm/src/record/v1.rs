@@ -304,11 +304,21 @@ impl From<model::Sandbox> for Sandbox {
 
 impl From<Sandbox> for model::Sandbox {
     fn from(sandbox: Sandbox) -> Self {
-        let Sandbox { id, owner, namespace, hostname, domainname, servers, search, .. } = sandbox;
-        let (ports, exposed) = (all(sandbox.ports), all(sandbox.exposed));
-        let (options, extra_hosts) = (sandbox.dns_options, sandbox.extra_hosts);
+        let Sandbox {
+            id,
+            owner,
+            namespace,
+            hostname,
+            domainname,
+            servers,
+            search,
+            dns_options: options,
+            extra_hosts,
+            ports,
+            exposed,
+        } = sandbox;
         let dns = model::DnsSettings { hostname, domainname, servers, search, options, extra_hosts };
-        Self { id, owner, namespace: namespace.into(), dns, ports, exposed }
+        Self { id, owner, namespace: namespace.into(), dns, ports: all(ports), exposed: all(exposed) }
     }
 }
 

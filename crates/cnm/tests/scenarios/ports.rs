@@ -1,5 +1,7 @@
 //! Published ports.
 
+use cnm::Delta;
+
 use crate::{
     steps::create,
     world::{World, network},
@@ -38,8 +40,12 @@ fn ephemeral_ports_go_round() {
     world.host.busy.insert(cnm::Proto::Tcp, "127.0.0.1".parse().expect("an address"), 40_001);
     let (a, b, c) = (world.sandbox("a"), world.sandbox("b"), world.sandbox("c"));
     let one = [("80", "", ""), ("81", "", "")];
+    let before = world.model.clone();
     assert_eq!(world.publish(a, &one).expect("published"), ["tcp 0.0.0.0 40002-40003 -> 80"]);
-    world.host.last_ephemeral = Some(40_003);
+    let mut delta = Delta::default();
+    delta.sandboxes.insert(a, world.model.sandbox(&a).cloned());
+    world.host.advance(&before, &delta);
+    assert_eq!(world.host.last_ephemeral, Some(40_003));
     let first = world.publish(b, &[("1-5", "", "")]).expect("published");
     assert_eq!(first, ["tcp 0.0.0.0 40004-40008 -> 1"]);
     let divided = world.publish(c, &[("7-8", "", "")]).expect("published");

@@ -1,7 +1,5 @@
 //! A model that grows by requests, with a host that stands still.
 
-use std::collections::BTreeMap;
-
 use cnm::{
     Delta, Model, Namespace, PortMapping,
     controller::{Context, Created, Defaults, Host, Refused, Request, decide_all},
@@ -39,8 +37,7 @@ impl World {
     /// Nothing but the predefined networks.
     pub(crate) fn new() -> Self {
         let mut world = Self::empty();
-        let options = BTreeMap::from([("com.docker.network.bridge.name".to_owned(), "p0".to_owned())]);
-        let bridge = NetworkSpec::predefined_bridge(NetworkForm { options, ..NetworkForm::default() });
+        let bridge = NetworkSpec::predefined_bridge(NetworkForm::default());
         let specs =
             [bridge.expect("a bridge"), NetworkSpec::predefined_host(), NetworkSpec::predefined_none()];
         world.all(&specs.map(Request::CreateNetwork)).expect("the predefined networks");

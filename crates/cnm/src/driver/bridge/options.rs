@@ -9,6 +9,8 @@ use crate::{NetworkId, spec::EndpointProblem};
 
 /// Longest name of a link, in bytes (IFNAMSIZ without its end, `linux/if.h`).
 pub(crate) const LINK_NAME_MAX: usize = 15;
+/// The bridge of the engine's default network.
+const DEFAULT_LINK: &str = "p0";
 /// In bytes: what Ethernet carries (RFC 894).
 const MTU: u32 = 1500;
 /// In bytes: the least that IPv4 asks for (RFC 791); what a link may have (`ETH_MAX_MTU`).
@@ -101,7 +103,8 @@ impl Options {
     pub(crate) fn config(&self, id: &NetworkId) -> Config {
         let Self { link, mtu, inter_container, masquerade, host_binding, interface_prefix, default } =
             self.clone();
-        let link = link.unwrap_or_else(|| format!("br-{}", id.short()));
+        let own = || if default { DEFAULT_LINK.to_owned() } else { format!("br-{}", id.short()) };
+        let link = link.unwrap_or_else(own);
         Config { link, mtu, inter_container, masquerade, host_binding, interface_prefix, default }
     }
 }
