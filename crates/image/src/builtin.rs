@@ -225,7 +225,7 @@ pub(crate) fn layer_archive(entries: &[FileEntry]) -> io::Result<Vec<u8>> {
     archive.into_inner()
 }
 
-fn append(archive: &mut Builder<Vec<u8>>, entry: &FileEntry) -> io::Result<()> {
+pub(crate) fn append(archive: &mut Builder<Vec<u8>>, entry: &FileEntry) -> io::Result<()> {
     let mut header = Header::new_gnu();
     header.set_mode(entry.mode);
     header.set_uid(entry.uid.into());

@@ -20,6 +20,8 @@ mod snapshots;
 mod store;
 mod tag;
 mod tape;
+#[cfg(test)]
+mod testing;
 mod unpack;
 mod users;
 

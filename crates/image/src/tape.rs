@@ -100,7 +100,7 @@ impl<R: Read> Tape<R> {
         loop {
             self.skip()?;
             let Some(header) = self.header()? else { return Ok(None) };
-            let size = header.entry_size().map_err(|_| TapeError::Field { field: "size" })?;
+            let size = number(header.entry_size(), &header.as_old().size, "size")?;
             self.frame(size);
             match header.entry_type().as_byte() {
                 b'L' => extensions.long_path = Some(self.extension("name")?),
@@ -190,14 +190,15 @@ impl<R: Read> Tape<R> {
         };
         check_length("name", &path)?;
         check_length("link target", &link)?;
-        let number = |value: io::Result<u64>, field| value.map_err(|_| TapeError::Field { field });
+        let old = header.as_old();
+        let mode = number(header.mode().map(u64::from), &old.mode, "mode")? & 0o7777;
         Ok(Entry {
             path,
             link,
             kind,
-            mode: header.mode().map_err(|_| TapeError::Field { field: "mode" })? & 0o7777,
-            uid: pax.uid.map_or_else(|| number(header.uid(), "owner"), Ok)?,
-            gid: pax.gid.map_or_else(|| number(header.gid(), "group"), Ok)?,
+            mode: u32::try_from(mode).unwrap_or(0),
+            uid: pax.uid.map_or_else(|| number(header.uid(), &old.uid, "owner"), Ok)?,
+            gid: pax.gid.map_or_else(|| number(header.gid(), &old.gid, "group"), Ok)?,
             mtime: pax.mtime.map_or_else(|| mtime(header), Ok)?,
             device: (device(header.device_major()), device(header.device_minor())),
             size,
@@ -307,8 +308,16 @@ fn check_pieces(pieces: &[(u64, u64)], size: u64, content: u64) -> Result<(), Ta
 
 /// A time before 1970 is written in base 256 and comes as a huge number: it becomes 0, as in Docker.
 fn mtime(header: &Header) -> Result<(i64, u32), TapeError> {
-    let seconds = header.mtime().map_err(|_| TapeError::Field { field: "modification time" })?;
+    let seconds = number(header.mtime(), &header.as_old().mtime, "modification time")?;
     Ok((i64::try_from(seconds).ok().filter(|seconds| *seconds <= pax::LATEST).unwrap_or(0), 0))
+}
+
+/// A number of a header; one that is left blank is 0.
+fn number(parsed: io::Result<u64>, raw: &[u8], field: &'static str) -> Result<u64, TapeError> {
+    match parsed {
+        Err(_) if raw.iter().all(|byte| matches!(byte, b'\0' | b' ')) => Ok(0),
+        other => other.map_err(|_| TapeError::Field { field }),
+    }
 }
 
 /// Some writers leave the field blank.

@@ -382,3 +382,6 @@ fn mark_opaque(dir: &Dir) -> Result<(), EntryError> {
 fn not_possible(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
 }
+
+#[cfg(test)]
+mod tests;
