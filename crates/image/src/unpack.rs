@@ -33,6 +33,11 @@ const AUFS: &[u8] = b".wh..wh.";
 /// Overlayfs's mark of such a directory.
 const OPAQUE_ATTRIBUTE: &str = "trusted.overlay.opaque";
 
+/// Overlayfs looks for whiteouts only where it joins directories, or where this
+/// says that a directory was copied (an empty value: from where, nobody knows).
+/// Without it, a whiteout of what the layers below do not have is listed.
+const COPIED_ATTRIBUTE: &str = "trusted.overlay.origin";
+
 /// Linux's largest device numbers (`MINORBITS` of linux/kdev_t.h).
 const LARGEST_DEVICE: (u32, u32) = (0xfff, 0xf_ffff);
 
@@ -165,6 +170,7 @@ impl Unpacking {
             Ok(status) if status.kind == FileKind::Directory => mark_opaque(&dir.dir(hidden)?),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                dir.set_own_xattr(OsStr::new(COPIED_ATTRIBUTE), b"")?;
                 Ok(dir.mknod(hidden, Node::CharDevice { major: 0, minor: 0 }, 0)?)
             }
             Err(error) => Err(error.into()),

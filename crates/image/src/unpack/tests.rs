@@ -276,9 +276,11 @@ fn seen(layer: &Path) -> BTreeMap<Vec<u8>, FileEntry> {
 
 /// Follows hard links, so that it does not matter which name is the file.
 fn resolved(entries: &BTreeMap<Vec<u8>, FileEntry>) -> BTreeMap<Vec<u8>, FileEntry> {
-    let content = |entry: &FileEntry| match &entry.content {
-        FileContent::HardLink(target) => entries[target].content.clone(),
-        other => other.clone(),
+    let content = |entry: &FileEntry| {
+        if let FileContent::HardLink(target) = &entry.content {
+            return entries[target].content.clone();
+        }
+        entry.content.clone()
     };
     let resolve = |(path, entry): (&Vec<u8>, &FileEntry)| {
         (path.clone(), FileEntry { content: content(entry), ..entry.clone() })
