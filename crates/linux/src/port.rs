@@ -12,20 +12,11 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, bind, ipproto, socket_with, sockopt};
 use thiserror::Error;
 
+use crate::sock_diag::{PortProtocol, SockDiag};
+
 /// How many ports of a range are held by sockets. Of larger ranges it is only
 /// looked whether they are free: descriptors are limited.
 pub const HELD: usize = 1024;
-
-/// A protocol with ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    /// Transmission control, RFC 9293.
-    Tcp,
-    /// Datagrams, RFC 768.
-    Udp,
-    /// Stream control, RFC 9260. Kernels may lack it: then nobody can be in the way.
-    Sctp,
-}
 
 /// A port is not free.
 #[derive(Debug, Error)]
@@ -47,14 +38,20 @@ pub struct Reservation {
 impl Reservation {
     /// Holds these ports of an address of the calling thread's namespace. The
     /// unspecified address stands for all of its family.
-    pub fn new(transport: Transport, address: IpAddr, ports: RangeInclusive<u16>) -> Result<Self, PortError> {
-        let held = ports.len() <= HELD;
+    pub fn new(
+        protocol: PortProtocol,
+        address: IpAddr,
+        ports: RangeInclusive<u16>,
+    ) -> Result<Self, PortError> {
+        if ports.len() > HELD {
+            return look(protocol, address, ports).map(|()| Self { sockets: Vec::new() });
+        }
         let mut sockets = Vec::new();
         for port in ports {
             let address = SocketAddr::new(address, port);
             let socket =
-                bound(transport, address).map_err(|errno| PortError { address, source: errno.into() })?;
-            sockets.extend(socket.filter(|_| held));
+                bound(protocol, address).map_err(|errno| PortError { address, source: errno.into() })?;
+            sockets.extend(socket);
         }
         Ok(Self { sockets })
     }
@@ -67,16 +64,32 @@ impl Reservation {
     }
 }
 
+/// Whether all these ports are free, as far as anybody has bound them.
+fn look(protocol: PortProtocol, address: IpAddr, ports: RangeInclusive<u16>) -> Result<(), PortError> {
+    let failed = |port, source| PortError { address: SocketAddr::new(address, port), source };
+    let list =
+        || -> Result<_, Box<dyn std::error::Error + Send + Sync>> { Ok(SockDiag::open()?.bound(protocol)?) };
+    let bound = list().map_err(|error| failed(*ports.start(), io::Error::other(error)))?;
+    let in_the_way = |port: &u16| bound.iter().any(|bound| bound.conflicts(address, *port));
+    let mut taken: Vec<_> =
+        bound.iter().map(|bound| bound.local.port()).filter(|port| ports.contains(port)).collect();
+    taken.sort_unstable();
+    match taken.into_iter().find(in_the_way) {
+        Some(port) => Err(failed(port, Errno::ADDRINUSE.into())),
+        None => Ok(()),
+    }
+}
+
 /// A socket that holds a port, unless the kernel does not know the protocol.
-fn bound(transport: Transport, address: SocketAddr) -> Result<Option<OwnedFd>, Errno> {
+fn bound(protocol: PortProtocol, address: SocketAddr) -> Result<Option<OwnedFd>, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let (kind, protocol): (_, Protocol) = match transport {
-        Transport::Tcp => (SocketType::STREAM, ipproto::TCP),
-        Transport::Udp => (SocketType::DGRAM, ipproto::UDP),
-        Transport::Sctp => (SocketType::STREAM, ipproto::SCTP),
+    let (kind, number): (_, Protocol) = match protocol {
+        PortProtocol::Tcp => (SocketType::STREAM, ipproto::TCP),
+        PortProtocol::Udp => (SocketType::DGRAM, ipproto::UDP),
+        PortProtocol::Sctp => (SocketType::STREAM, ipproto::SCTP),
     };
-    let socket = match socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol)) {
-        Err(Errno::PROTONOSUPPORT | Errno::SOCKTNOSUPPORT) if transport == Transport::Sctp => {
+    let socket = match socket_with(family, kind, SocketFlags::CLOEXEC, Some(number)) {
+        Err(Errno::PROTONOSUPPORT | Errno::SOCKTNOSUPPORT) if protocol == PortProtocol::Sctp => {
             return Ok(None);
         }
         socket => socket?,
@@ -84,7 +97,7 @@ fn bound(transport: Transport, address: SocketAddr) -> Result<Option<OwnedFd>, E
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
-    if transport == Transport::Udp {
+    if protocol == PortProtocol::Udp {
         drop_all(std::os::fd::AsFd::as_fd(&socket))?;
     }
     bind(&socket, &address)?;
@@ -137,8 +150,8 @@ mod tests {
     fn a_port_that_is_held_cannot_be_bound_and_then_can() {
         alone(|| {
             let (any4, any6) = (IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED));
-            let tcp = Reservation::new(Transport::Tcp, any4, 80..=81).expect("free");
-            let udp = Reservation::new(Transport::Udp, any6, 53..=53).expect("free");
+            let tcp = Reservation::new(PortProtocol::Tcp, any4, 80..=81).expect("free");
+            let udp = Reservation::new(PortProtocol::Udp, any6, 53..=53).expect("free");
             assert_eq!((tcp.sockets().len(), udp.sockets().len()), (2, 1));
             assert!(TcpListener::bind("127.0.0.1:81").is_err());
             assert!(UdpSocket::bind("[::1]:53").is_err());
@@ -159,12 +172,12 @@ mod tests {
         alone(|| {
             let _stranger = TcpListener::bind("127.0.0.1:8085").expect("free");
             let any = IpAddr::from(Ipv4Addr::UNSPECIFIED);
-            let error = Reservation::new(Transport::Tcp, any, 8000..=9999).expect_err("in the way");
+            let error = Reservation::new(PortProtocol::Tcp, any, 8000..=9999).expect_err("in the way");
             assert_eq!(error.to_string(), "cannot bind 0.0.0.0:8085");
             assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
-            let one = Reservation::new(Transport::Tcp, any, 8000..=8000).expect("nothing is left of it");
+            let one = Reservation::new(PortProtocol::Tcp, any, 8000..=8000).expect("nothing is left of it");
             drop(one);
-            let large = Reservation::new(Transport::Udp, any, 10_000..=12_000).expect("free");
+            let large = Reservation::new(PortProtocol::Udp, any, 10_000..=12_000).expect("free");
             assert!(large.sockets().is_empty());
         });
     }
@@ -172,7 +185,8 @@ mod tests {
     #[test]
     fn nothing_piles_up_in_a_port_that_is_held() {
         alone(|| {
-            let held = Reservation::new(Transport::Udp, Ipv4Addr::LOCALHOST.into(), 53..=53).expect("free");
+            let held =
+                Reservation::new(PortProtocol::Udp, Ipv4Addr::LOCALHOST.into(), 53..=53).expect("free");
             let client = UdpSocket::bind("127.0.0.1:0").expect("a client");
             client.send_to(b"hello", "127.0.0.1:53").expect("send");
             let socket = UdpSocket::from(held.sockets()[0].try_clone().expect("a clone"));

@@ -1,0 +1,170 @@
+//! Bridges and veth pairs.
+
+use std::os::fd::AsFd;
+
+use cnm::apply::Refusal;
+use cnm::state::{Bridge, Ns, Veth, veth_name};
+use cnm::{EndpointId, Mac};
+use linux::rtnl::link::link_set;
+use linux::rtnl::{AddrGen, Link, LinkAdd, LinkSet, LinkType, MacAddr, Peer, PortFlags, Rtnl};
+use linux::sysctl;
+
+use super::refusal::{no_device, refused};
+use super::{Lent, Shared, lock};
+
+impl Shared {
+    pub(super) fn bridge_add(&self, name: &str, bridge: &Bridge) -> Result<(), Refusal> {
+        let add = LinkAdd {
+            mtu: Some(bridge.mtu),
+            address: Some(address(bridge.mac)),
+            alias: Some(self.mark.of_network(&bridge.network)),
+            up: bridge.up,
+            addr_gen: addr_gen(bridge.link_local),
+            route_localnet: bridge.route_localnet,
+            ..LinkAdd::new(name, LinkType::Bridge)
+        };
+        self.rtnl()?.link_add(&add).map_err(refused)?;
+        Ok(())
+    }
+
+    pub(super) fn bridge_set(&self, name: &str, from: &Bridge, to: &Bridge) -> Result<(), Refusal> {
+        let mut rtnl = self.rtnl()?;
+        let link = self.ours(&mut rtnl, name, &self.mark.of_network(&to.network))?;
+        let set = LinkSet {
+            mtu: Some(to.mtu),
+            address: Some(address(to.mac)),
+            route_localnet: Some(to.route_localnet),
+            up: Some(to.up),
+            ..LinkSet::default()
+        };
+        rtnl.link_set(link.index, &set).map_err(refused)?;
+        if from.link_local != to.link_local {
+            // Told by netlink, a link that is up would get its address only
+            // when it goes down and up again, and would lose all others.
+            let (setting, value) =
+                (format!("net/ipv6/conf/{name}/addr_gen_mode"), if to.link_local { "0" } else { "1" });
+            self.in_host(|| sysctl::write(&setting, value))?.map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn bridge_del(&self, name: &str, bridge: &Bridge) -> Result<(), Refusal> {
+        let link = self.ours(&mut *self.rtnl()?, name, &self.mark.of_network(&bridge.network))?;
+        self.reaper.link_del(link.index).map_err(refused)
+    }
+
+    /// Makes both ends. The inner one goes up last, when the outer one is where it belongs.
+    pub(super) fn veth_add(&self, endpoint: &EndpointId, veth: &Veth) -> Result<(), Refusal> {
+        let mut rtnl = self.rtnl()?;
+        let master = self.master(&mut rtnl, veth)?;
+        let inside = self.inside_of(veth.peer.0)?;
+        let peer = Peer {
+            name: veth.peer.1.clone(),
+            address: Some(address(veth.mac)),
+            netns: inside.as_ref().map(|inside| inside.netns.as_fd()),
+        };
+        let mark = self.mark.of_endpoint(endpoint);
+        let add = LinkAdd {
+            mtu: Some(veth.mtu),
+            alias: Some(mark.clone()),
+            master: master.as_ref().map(|master| master.index),
+            up: veth.up,
+            addr_gen: AddrGen::None,
+            ..LinkAdd::new(veth_name(endpoint), LinkType::Veth(peer))
+        };
+        let link = rtnl.link_add(&add).map_err(refused)?;
+        if veth.isolated && master.is_some() {
+            rtnl.link_set(link.index, &port(veth)).map_err(refused)?;
+        }
+        let index = link.peer.ok_or_else(no_device)?;
+        let marked =
+            LinkSet { alias: Some(mark), addr_gen: Some(addr_gen(veth.link_local)), ..LinkSet::default() };
+        let up = LinkSet { up: Some(veth.up), ..LinkSet::default() };
+        let finish = |rtnl: &mut Rtnl| {
+            rtnl.apply(&[link_set(index, &marked), link_set(index, &up)])?;
+            rtnl.link_by_index(index)
+        };
+        match &inside {
+            Some(inside) => finish(&mut lock(&inside.rtnl)),
+            None => finish(&mut rtnl),
+        }
+        .map_err(refused)?;
+        // Asking for both ends settles the carrier: a first connection does not stall.
+        rtnl.link_by_index(link.index).map_err(refused)?;
+        Ok(())
+    }
+
+    pub(super) fn veth_set(&self, endpoint: &EndpointId, to: &Veth) -> Result<(), Refusal> {
+        let mut rtnl = self.rtnl()?;
+        let link = self.veth(&mut rtnl, endpoint)?;
+        let master = self.master(&mut rtnl, to)?;
+        let set = LinkSet {
+            mtu: Some(to.mtu),
+            master: Some(master.as_ref().map_or(0, |master| master.index)),
+            ..LinkSet::default()
+        };
+        let up = LinkSet { up: Some(to.up), ..LinkSet::default() };
+        let mut changes = vec![link_set(link.index, &set)];
+        if master.is_some() {
+            changes.push(link_set(link.index, &port(to)));
+        }
+        changes.push(link_set(link.index, &up));
+        rtnl.apply(&changes).map_err(refused)?;
+        let index = link.peer.ok_or_else(no_device)?;
+        let set = LinkSet { mtu: Some(to.mtu), ..up };
+        match self.inside_of(to.peer.0)? {
+            Some(inside) => lock(&inside.rtnl).link_set(index, &set),
+            None => rtnl.link_set(index, &set),
+        }
+        .map_err(refused)
+    }
+
+    pub(super) fn veth_del(&self, endpoint: &EndpointId) -> Result<(), Refusal> {
+        let link = self.veth(&mut *self.rtnl()?, endpoint)?;
+        self.reaper.link_del(link.index).map_err(refused)
+    }
+
+    /// The namespace of a sandbox, or none for the host's.
+    fn inside_of(&self, ns: Ns) -> Result<Option<std::sync::Arc<super::Inside>>, Refusal> {
+        match ns {
+            Ns::Host => Ok(None),
+            Ns::Sandbox(sandbox) => self.inside(&sandbox).map(Some),
+        }
+    }
+
+    /// The bridge that a veth is to be in.
+    fn master(&self, rtnl: &mut Lent<'_>, veth: &Veth) -> Result<Option<Link>, Refusal> {
+        let Some(name) = &veth.master else { return Ok(None) };
+        let link = rtnl.link_by_name(name).map_err(refused)?;
+        link.filter(|link| self.mark.is_on(link)).map(Some).ok_or_else(no_device)
+    }
+
+    /// The link of this name, if it has this mark.
+    fn ours(&self, rtnl: &mut Rtnl, name: &str, mark: &str) -> Result<Link, Refusal> {
+        let link = rtnl.link_by_name(name).map_err(refused)?;
+        link.filter(|link| link.alias.as_deref() == Some(mark)).ok_or_else(no_device)
+    }
+
+    /// The outer end of an endpoint, also if somebody renamed it.
+    fn veth(&self, rtnl: &mut Rtnl, endpoint: &EndpointId) -> Result<Link, Refusal> {
+        let mark = self.mark.of_endpoint(endpoint);
+        if let Ok(link) = self.ours(rtnl, &veth_name(endpoint), &mark) {
+            return Ok(link);
+        }
+        let links = rtnl.link_list().map_err(refused)?;
+        links.into_iter().find(|link| link.alias.as_deref() == Some(&mark)).ok_or_else(no_device)
+    }
+}
+
+fn port(veth: &Veth) -> LinkSet {
+    let flags = PortFlags { hairpin: false, isolated: veth.isolated };
+    LinkSet { port: Some(flags), ..LinkSet::default() }
+}
+
+fn addr_gen(link_local: bool) -> AddrGen {
+    if link_local { AddrGen::Eui64 } else { AddrGen::None }
+}
+
+pub(super) fn address(mac: Mac) -> MacAddr {
+    MacAddr(*mac.bytes())
+}

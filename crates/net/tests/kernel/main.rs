@@ -1,0 +1,7 @@
+//! The kernel as it should be: one contract for the fake and for Linux, and
+//! what happens when somebody breaks things.
+
+mod contract;
+mod sabotage;
+mod states;
+mod worlds;
