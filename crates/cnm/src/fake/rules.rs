@@ -19,6 +19,7 @@ const ESRCH: Refused = (3, "No such process");
 const EEXIST: Refused = (17, "File exists");
 const ENODEV: Refused = (19, "No such device");
 const EINVAL: Refused = (22, "Invalid argument");
+const ERANGE: Refused = (34, "Numerical result out of range");
 const EOPNOTSUPP: Refused = (95, "Operation not supported");
 const EADDRINUSE: Refused = (98, "Address already in use");
 const EADDRNOTAVAIL: Refused = (99, "Cannot assign requested address");
@@ -150,7 +151,10 @@ impl FakeKernel {
     }
 
     fn link_name_is_free(&self, ns: Ns, name: &str) -> Result<(), Refused> {
-        if name.is_empty() || name.len() > LINK_NAME {
+        if name.len() > LINK_NAME {
+            return Err(ERANGE);
+        }
+        if name.is_empty() {
             return Err(EINVAL);
         }
         self.ns_exists(ns)?;
