@@ -164,9 +164,7 @@ impl Shared {
             (Op::Create { object: Object::Bridge(bridge), .. }, Key::Bridge(name)) => {
                 self.bridge_add(name, bridge)
             }
-            (Op::Change { from: Object::Bridge(from), to: Object::Bridge(to), .. }, Key::Bridge(name)) => {
-                self.bridge_set(name, from, to)
-            }
+            (Op::Change { to: Object::Bridge(to), .. }, Key::Bridge(name)) => self.bridge_set(name, to),
             (Op::Delete { object: Object::Bridge(bridge), .. }, Key::Bridge(name)) => {
                 self.bridge_del(name, bridge)
             }

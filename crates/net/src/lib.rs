@@ -1,1 +1,3 @@
 //! Where the model meets Linux: the network service, DNS sockets, store, monitors.
+
+pub mod host;

@@ -12,6 +12,10 @@ use linux::sysctl;
 use super::refusal::{no_device, refused};
 use super::{Lent, Shared, lock};
 
+/// The settings of br_netfilter for both families; they are there when it is loaded.
+const BRIDGE_NETFILTER: [&str; 2] =
+    ["net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"];
+
 impl Shared {
     pub(super) fn bridge_add(&self, name: &str, bridge: &Bridge) -> Result<(), Refusal> {
         let add = LinkAdd {
@@ -19,7 +23,7 @@ impl Shared {
             address: Some(address(bridge.mac)),
             alias: Some(self.mark.of_network(&bridge.network)),
             up: bridge.up,
-            addr_gen: addr_gen(bridge.link_local),
+            addr_gen: AddrGen::None,
             route_localnet: bridge.route_localnet,
             ..LinkAdd::new(name, LinkType::Bridge)
         };
@@ -27,7 +31,7 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn bridge_set(&self, name: &str, from: &Bridge, to: &Bridge) -> Result<(), Refusal> {
+    pub(super) fn bridge_set(&self, name: &str, to: &Bridge) -> Result<(), Refusal> {
         let mut rtnl = self.rtnl()?;
         let link = self.ours(&mut rtnl, name, &self.mark.of_network(&to.network))?;
         let set = LinkSet {
@@ -37,15 +41,7 @@ impl Shared {
             up: Some(to.up),
             ..LinkSet::default()
         };
-        rtnl.link_set(link.index, &set).map_err(refused)?;
-        if from.link_local != to.link_local {
-            // Told by netlink, a link that is up would get its address only
-            // when it goes down and up again, and would lose all others.
-            let (setting, value) =
-                (format!("net/ipv6/conf/{name}/addr_gen_mode"), if to.link_local { "0" } else { "1" });
-            self.in_host(|| sysctl::write(&setting, value))?.map_err(refused)?;
-        }
-        Ok(())
+        rtnl.link_set(link.index, &set).map_err(refused)
     }
 
     pub(super) fn bridge_del(&self, name: &str, bridge: &Bridge) -> Result<(), Refusal> {
@@ -73,12 +69,11 @@ impl Shared {
             ..LinkAdd::new(veth_name(endpoint), LinkType::Veth(peer))
         };
         let link = rtnl.link_add(&add).map_err(refused)?;
-        if veth.isolated && master.is_some() {
-            rtnl.link_set(link.index, &port(veth)).map_err(refused)?;
+        if (veth.isolated || veth.hairpin) && master.is_some() {
+            rtnl.link_set(link.index, &self.port(veth)?).map_err(refused)?;
         }
         let index = link.peer.ok_or_else(no_device)?;
-        let marked =
-            LinkSet { alias: Some(mark), addr_gen: Some(addr_gen(veth.link_local)), ..LinkSet::default() };
+        let marked = LinkSet { alias: Some(mark), addr_gen: Some(AddrGen::None), ..LinkSet::default() };
         let up = LinkSet { up: Some(veth.up), ..LinkSet::default() };
         let finish = |rtnl: &mut Rtnl| {
             rtnl.apply(&[link_set(index, &marked), link_set(index, &up)])?;
@@ -106,7 +101,7 @@ impl Shared {
         let up = LinkSet { up: Some(to.up), ..LinkSet::default() };
         let mut changes = vec![link_set(link.index, &set)];
         if master.is_some() {
-            changes.push(link_set(link.index, &port(to)));
+            changes.push(link_set(link.index, &self.port(to)?));
         }
         changes.push(link_set(link.index, &up));
         rtnl.apply(&changes).map_err(refused)?;
@@ -122,6 +117,20 @@ impl Shared {
     pub(super) fn veth_del(&self, endpoint: &EndpointId) -> Result<(), Refusal> {
         let link = self.veth(&mut *self.rtnl()?, endpoint)?;
         self.reaper.link_del(link.index).map_err(refused)
+    }
+
+    /// The flags of a pair's port. Where bridged frames pass netfilter, our rules isolate:
+    /// the flag would keep frames from published ports, too.
+    fn port(&self, veth: &Veth) -> Result<LinkSet, Refusal> {
+        let isolated = veth.isolated && !self.bridged_frames_are_filtered()?;
+        let flags = PortFlags { hairpin: veth.hairpin, isolated };
+        Ok(LinkSet { port: Some(flags), ..LinkSet::default() })
+    }
+
+    /// Whether frames that stay on a bridge pass our rules all the same (br_netfilter).
+    pub(super) fn bridged_frames_are_filtered(&self) -> Result<bool, Refusal> {
+        let on = |name| sysctl::read(name).is_ok_and(|value| value == "1");
+        self.in_host(|| BRIDGE_NETFILTER.into_iter().all(on))
     }
 
     /// The namespace of a sandbox, or none for the host's.
@@ -154,15 +163,6 @@ impl Shared {
         let links = rtnl.link_list().map_err(refused)?;
         links.into_iter().find(|link| link.alias.as_deref() == Some(&mark)).ok_or_else(no_device)
     }
-}
-
-fn port(veth: &Veth) -> LinkSet {
-    let flags = PortFlags { hairpin: false, isolated: veth.isolated };
-    LinkSet { port: Some(flags), ..LinkSet::default() }
-}
-
-fn addr_gen(link_local: bool) -> AddrGen {
-    if link_local { AddrGen::Eui64 } else { AddrGen::None }
 }
 
 pub(super) fn address(mac: Mac) -> MacAddr {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cnm::apply::{Extent, KernelError, Refusal};
 use cnm::state::{Bridge, Key, Netns, Ns, Object, Route, State, Veth, veth_name};
 use cnm::{EndpointId, Mac, SandboxId};
-use linux::rtnl::{AddrGen, Link, LinkKind, Rtnl};
+use linux::rtnl::{Link, LinkKind, Rtnl};
 use linux::sysctl;
 
 use super::mark::{PROTOCOL, ROUTE_PROTOCOL};
@@ -171,7 +171,6 @@ impl View<'_> {
             mac: Mac::new(mac.0),
             mtu: link.mtu,
             route_localnet: link.route_localnet,
-            link_local: link.addr_gen != AddrGen::None,
             up: link.up,
         };
         self.state.insert(Key::Bridge(link.name.clone()), Object::Bridge(bridge));
@@ -204,8 +203,8 @@ impl View<'_> {
             ),
             // Ends that differ have no MTU: no plan wants that one.
             mtu: if peer.as_ref().is_some_and(|peer| peer.mtu == link.mtu) { link.mtu } else { 0 },
-            isolated: link.port.is_some_and(|port| port.isolated),
-            link_local: peer.as_ref().is_some_and(|peer| peer.addr_gen != AddrGen::None),
+            isolated: self.is_isolated(&endpoint, link)?,
+            hairpin: link.port.is_some_and(|port| port.hairpin),
             up: link.up && peer.as_ref().is_some_and(|peer| peer.up),
         };
         if let Some(peer) = peer {
@@ -213,6 +212,19 @@ impl View<'_> {
         }
         self.state.insert(Key::Veth(endpoint), Object::Veth(veth));
         Ok(())
+    }
+
+    /// Whether a port is isolated as it should be: by its flag, or where bridged
+    /// frames pass our rules, by these and without the flag.
+    fn is_isolated(&self, endpoint: &EndpointId, link: &Link) -> Result<bool, Refusal> {
+        let flag = link.port.is_some_and(|port| port.isolated);
+        let expected = self.expected.get(&Key::Veth(*endpoint));
+        let wanted = matches!(expected, Some(Object::Veth(veth)) if veth.isolated);
+        if !(flag || wanted) || !self.shared.bridged_frames_are_filtered()? {
+            return Ok(flag);
+        }
+        // The rules are there in any case; a flag beside them has to go.
+        Ok(wanted != flag)
     }
 
     /// The other end of a pair, if it is where we can look.

@@ -81,7 +81,6 @@ fn what_can_change_in_place_does() {
         Bridge { mtu: 1400, ..bridge() },
         Bridge { mac: mac(9), ..bridge() },
         Bridge { route_localnet: false, ..bridge() },
-        Bridge { link_local: true, ..bridge() },
     ];
     let pairs =
         [Veth { mtu: 1400, ..veth(1) }, Veth { isolated: true, ..veth(1) }, Veth { master: None, ..veth(1) }];
@@ -114,7 +113,6 @@ fn what_cannot_change_in_place_is_made_anew_with_all_on_it() {
     elsewhere.insert(Key::Veth(endpoint(1)), Object::Veth(Veth { peer: renamed, ..veth(1) }));
     let replaced = [
         with(everything(), Key::Veth(endpoint(1)), Object::Veth(Veth { mac: mac(0x77), ..veth(1) })),
-        with(everything(), Key::Veth(endpoint(1)), Object::Veth(Veth { link_local: true, ..veth(1) })),
         with(
             everything(),
             Key::Bridge("br-1".to_owned()),

@@ -32,7 +32,7 @@ pub(crate) fn ip(text: &str) -> IpAddr {
 }
 
 pub(crate) fn bridge() -> Bridge {
-    Bridge { network: network(), mac: mac(1), mtu: 1500, route_localnet: true, link_local: false, up: true }
+    Bridge { network: network(), mac: mac(1), mtu: 1500, route_localnet: true, up: true }
 }
 
 /// The pair of an endpoint in the sandbox of the same number.
@@ -43,7 +43,7 @@ pub(crate) fn veth(n: u8) -> Veth {
         mac: mac(0x10 + n),
         mtu: 1500,
         isolated: false,
-        link_local: false,
+        hairpin: false,
         up: true,
     }
 }
