@@ -14,8 +14,13 @@ use crate::Family;
 
 mod address;
 mod pool;
+mod status;
 
-pub use self::{address::RequestAddressError, pool::RequestPoolError};
+pub use self::{
+    address::RequestAddressError,
+    pool::RequestPoolError,
+    status::{PoolStatus, pool_status},
+};
 pub(crate) use self::{address::request_address, pool::request_pool};
 
 /// An address as a number of its family.

@@ -6,12 +6,14 @@ mod world;
 use std::collections::BTreeSet;
 
 use cnm::{
-    Delta, EndpointId, EndpointSettings, Family, Model, NetworkId, SandboxId,
+    Delta, EndpointId, EndpointSettings, Family, Model, NetworkId, PortMapping, SandboxId,
     apply::{apply, reconcile},
     controller::{Refused, Request},
     fake::FakeKernel,
     record::{EndpointRecord, NetworkRecord, SandboxRecord},
-    spec::{EndpointForm, EndpointSpec, SandboxUpdate},
+    spec::{
+        EndpointForm, EndpointSpec, NetworkForm, NetworkSpec, PoolForm, PortForm, SandboxUpdate, extra_host,
+    },
     state::kernel_state,
 };
 use proptest::{prelude::*, sample::Index, test_runner::TestCaseError};
@@ -31,6 +33,15 @@ enum Wish {
     Leave(Index),
     Rename(Index, usize),
 }
+
+const OPTIONS: [&str; 6] = [
+    "com.docker.network.bridge.name",
+    "com.docker.network.driver.mtu",
+    "com.docker.network.container_iface_prefix",
+    "com.docker.network.enable_ipv4",
+    "com.docker.network.endpoint.ifname",
+    "com.docker.network.endpoint.sysctls",
+];
 
 const NAMES: [&str; 6] = ["a", "b", "C", "d", "e", "bridge"];
 
@@ -286,6 +297,37 @@ proptest! {
             Ok(())
         })?;
         prop_assert_eq!(reconcile(&mut kernel, &kernel_state(&world.model)), Ok(0));
+    }
+
+    #[test]
+    fn nothing_a_user_writes_makes_it_panic(
+        texts in prop::collection::vec("[0-9./:,=a-fIFNAME net-]{0,24}|\\PC{0,12}", 8),
+        v6 in any::<bool>(),
+        option in prop::sample::select(OPTIONS.to_vec()),
+    ) {
+        let text = |n: usize| texts[n].clone();
+        let auxiliary = [(text(0), text(1))].into();
+        let pools = vec![PoolForm { subnet: text(2), range: text(3), gateway: text(4), auxiliary }];
+        let options = [(option.to_owned(), text(5))].into();
+        let form = NetworkForm { name: text(6), v6: Some(v6), pools, options, ..NetworkForm::default() };
+        if let Ok(spec) = NetworkSpec::parse(form) {
+            drop(world().one(Request::CreateNetwork(spec)));
+        }
+        let world = world();
+        let bridge = world.model.network_by_name("bridge").expect("a network");
+        let form = EndpointForm {
+            v4: text(0),
+            v6: text(1),
+            link_local: vec![text(2)],
+            mac: text(3),
+            driver_options: [(option.to_owned(), text(4))].into(),
+            ..EndpointForm::default()
+        };
+        drop(EndpointSettings::parse(form, bridge));
+        let form = PortForm { container: text(0), host_address: text(1), host: text(2) };
+        drop(PortMapping::parse(&form));
+        drop(extra_host(&text(3), &[]));
+        drop(world.model.find_network(&text(4)).map(|network| network.id));
     }
 
     #[test]

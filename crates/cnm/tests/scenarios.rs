@@ -177,7 +177,7 @@ fn a_full_network_says_so() {
 fn modes_do_not_mix() {
     let mut world = World::new();
     world.network("web", &[]);
-    let own = world.sandbox("own");
+    let (own, other) = (world.sandbox("own"), world.sandbox("other"));
     let on_host =
         SandboxSpec { namespace: Namespace::Host, publish: mappings(&[("80", "", "80")]), ..sandbox("h") };
     let created = world.one(Request::CreateSandbox(on_host)).expect("a sandbox");
@@ -197,6 +197,8 @@ fn modes_do_not_mix() {
     assert_eq!(join("host", "3", on_host), Ok(vec![]));
     assert_eq!(join("none", "4", own), Ok(vec![]));
     assert_eq!(join("web", "5", own), error(private));
+    assert_eq!(join("web", "6", other), Ok(vec![]));
+    assert_eq!(join("none", "7", other), error(private));
 }
 
 #[test]

@@ -140,6 +140,8 @@ pub enum PoolProblem {
     Subnet { text: String },
     #[error("invalid subnet {subnet}: it should be {should}")]
     SubnetBits { subnet: IpNet, should: IpNet },
+    #[error("invalid subnet {subnet}: it overlaps {other}, which is reserved for {what}")]
+    Reserved { subnet: IpNet, other: IpNet, what: &'static str },
     #[error("invalid ip-range {text}: invalid CIDR block notation")]
     Range { text: String },
     #[error("invalid ip-range {range}: parent subnet is an {parent} block")]
@@ -321,11 +323,11 @@ fn subnet(form: &PoolForm, v6: bool, problems: &mut Vec<PoolProblem>) -> Option<
     if subnet != subnet.trunc() {
         problems.push(PoolProblem::SubnetBits { subnet, should: subnet.trunc() });
     }
-    let exact = !subnet.addr().is_unspecified() || subnet.prefix_len() == 0;
-    if !exact {
+    if subnet.addr().is_unspecified() && subnet.prefix_len() > 0 {
         let pool = PoolWish::Length(subnet.prefix_len());
         return unnamed_subnet(form, problems).map(|(_, spec)| (family, SubnetSpec { pool, ..spec }));
     }
+    problems.extend(reserved(subnet));
     let range = Some(&form.range).filter(|text| !text.is_empty());
     let range =
         range.and_then(|text| parse_range(text, subnet).map_err(|problem| problems.push(problem)).ok());
@@ -341,6 +343,25 @@ fn subnet(form: &PoolForm, v6: bool, problems: &mut Vec<PoolProblem>) -> Option<
         family,
         SubnetSpec { pool: PoolWish::Exact(subnet), range, auxiliary: auxiliary.collect(), gateway },
     ))
+}
+
+/// What no network of endpoints can be, with what it is for (RFC 6890).
+const RESERVED: [(&str, &str); 6] = [
+    ("0.0.0.0/8", "this host"),
+    ("127.0.0.0/8", "loopback"),
+    ("224.0.0.0/4", "multicast"),
+    ("::/127", "loopback"),
+    ("ff00::/8", "multicast"),
+    ("fe80::/10", "link-local addresses"),
+];
+
+/// Why a subnet cannot be a pool. The link-local prefix as a whole can: it is what
+/// every link has anyway.
+fn reserved(subnet: IpNet) -> Option<PoolProblem> {
+    let reserved = RESERVED.iter().map(|(net, what)| (net.parse::<IpNet>().expect("a network"), *what));
+    let mut met = reserved.filter(|(other, _)| other.contains(&subnet) || subnet.contains(other));
+    let allowed = subnet.to_string() == "fe80::/64";
+    met.next().filter(|_| !allowed).map(|(other, what)| PoolProblem::Reserved { subnet, other, what })
 }
 
 /// A pool that the engine chooses: nothing in it can have been named.

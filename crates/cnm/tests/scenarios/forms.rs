@@ -3,6 +3,7 @@
 use cnm::{
     controller::Kind,
     driver::bridge::OptionError,
+    ipam::pool_status,
     spec::{EndpointForm, InvalidNetworkError, NetworkForm, NetworkSpec, PoolForm},
 };
 
@@ -85,6 +86,14 @@ fn all_problems_of_a_pool_are_told() {
          * invalid auxiliary address a 10.0.1.1: parent subnet 10.0.0.0/24 doesn't contain this address\n\
          * invalid auxiliary address b x: invalid address",
     );
+    check_pool(
+        pool("127.1.0.0/16", "", "", &[]),
+        "invalid subnet 127.1.0.0/16: it overlaps 127.0.0.0/8, which is reserved for loopback",
+    );
+    check_pool(
+        pool("0.0.0.0/0", "", "", &[]),
+        "invalid subnet 0.0.0.0/0: it overlaps 0.0.0.0/8, which is reserved for this host",
+    );
     check_pool(pool("", "", "10.0.0.1", &[]), "every ip-range or gateway must have a corresponding subnet");
 }
 
@@ -165,4 +174,18 @@ fn gateways_are_first_unless_somebody_says_otherwise() {
     check_gateway(pool("fd00::/64", "", "", &[]), "fd00::1 fd00::2");
     check_gateway(pool("fd00::/127", "", "", &[]), "fd00:: fd00::1");
     check_gateway(pool("fd00::/8", "", "", &[]), "fd00::1 fd00::2");
+}
+
+#[test]
+fn pools_say_how_full_they_are() {
+    let mut world = World::empty();
+    let spec = network("web", &["10.0.0.0/24", "fd00::/64"], |form| {
+        form.pools[0].range = "10.0.0.128/25".to_owned();
+        form.pools[0].auxiliary.insert("printer".to_owned(), "10.0.0.9".to_owned());
+    });
+    world.one(create(spec)).expect("a network");
+    world.endpoint("a", world.id("web"), EndpointForm::default()).expect("an endpoint");
+    let status = pool_status(&world.model, world.model.network_by_name("web").expect("a network"));
+    let counts: Vec<_> = status.iter().map(|pool| (pool.in_use, pool.available)).collect();
+    assert_eq!(counts, [(5, 125), (3, u64::MAX - 2)]);
 }

@@ -118,12 +118,14 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// A name the kernel takes for a link (`dev_valid_name`, net/core/dev.c).
+/// A name the kernel takes for a new link (`dev_valid_name`, net/core/dev.c) and that
+/// stands for no other thing in `/proc/sys/net`.
 pub(crate) fn link_name(text: &str) -> Option<String> {
     let bad =
         |byte: u8| byte == b'/' || byte == b':' || byte.is_ascii_whitespace() || byte.is_ascii_control();
     let fits = (1..=LINK_NAME_MAX).contains(&text.len()) && !text.bytes().any(bad);
-    (fits && text != "." && text != ".." && !text.contains('%')).then(|| text.to_owned())
+    let taken = [".", "..", "lo", "all", "default"].contains(&text);
+    (fits && !taken && !text.contains('%')).then(|| text.to_owned())
 }
 
 fn mtu(text: &str) -> Option<u32> {
@@ -205,6 +207,7 @@ mod tests {
         );
         check(NAME, "much-too-long-a-name", "not a name of a link");
         check(NAME, "a/b", "not a name of a link");
+        check(NAME, "lo", "not a name of a link");
         check(DRIVER_MTU, "67", "not a size");
         check(HOST_BINDING, "localhost", "not an address");
         check(MODE_V4, "routed", "cannot be \"routed\" yet");
