@@ -16,6 +16,7 @@ use cnm::SandboxId;
 use cnm::apply::{Extent, Kernel, KernelError, Refusal};
 use cnm::plan::{Op, Step};
 use cnm::state::{Key, Object, State};
+use linux::conntrack::Conntrack;
 use linux::netns::{Netns, NetnsError};
 use linux::nfnl::Nfnl;
 use linux::port::Reservation;
@@ -26,6 +27,7 @@ use thiserror::Error;
 
 mod address;
 mod firewall;
+mod flow;
 mod link;
 mod mark;
 mod namespace;
@@ -65,6 +67,12 @@ pub enum HostError {
     },
 }
 
+impl HostError {
+    fn socket(what: &'static str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Socket { what, source: error.into() }
+    }
+}
+
 /// The network of this machine, as far as it is ours.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -80,6 +88,7 @@ struct Shared {
     /// Sockets in the host's namespace that nobody uses now.
     rtnl: Mutex<Vec<Rtnl>>,
     nfnl: Mutex<Nfnl>,
+    conntrack: Mutex<Conntrack>,
     reaper: Reaper,
     sandboxes: Mutex<BTreeMap<SandboxId, Arc<Inside>>>,
     ports: Mutex<BTreeMap<Key, Reservation>>,
@@ -95,10 +104,9 @@ impl Host {
         std::fs::create_dir_all(namespaces)
             .map_err(|source| HostError::Directory { path: namespaces.to_owned(), source })?;
         let netns = Netns::current()?;
-        let rtnl =
-            Rtnl::open().map_err(|error| HostError::Socket { what: "rtnetlink", source: error.into() })?;
-        let nfnl =
-            Nfnl::open().map_err(|error| HostError::Socket { what: "nf_tables", source: error.into() })?;
+        let rtnl = Rtnl::open().map_err(|error| HostError::socket("rtnetlink", error))?;
+        let nfnl = Nfnl::open().map_err(|error| HostError::socket("nf_tables", error))?;
+        let conntrack = Conntrack::open().map_err(|error| HostError::socket("ctnetlink", error))?;
         let reaper = Reaper::open_in(netns.try_clone()?);
         let shared = Shared {
             mark: Mark::new(engine),
@@ -106,6 +114,7 @@ impl Host {
             netns,
             rtnl: Mutex::new(vec![rtnl]),
             nfnl: Mutex::new(nfnl),
+            conntrack: Mutex::new(conntrack),
             reaper,
             sandboxes: Mutex::default(),
             ports: Mutex::default(),

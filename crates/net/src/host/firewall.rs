@@ -101,7 +101,13 @@ impl Shared {
                 ops.iter().find(|op| is_about(&error, op)).or(ops.first()).expect("a step has operations");
             let Refusal { errno, text } = refusal_in(&error);
             KernelError::refused(op, errno, text)
-        })
+        })?;
+        // The rules are as they should be: what they no longer say ends by
+        // itself if it cannot be ended now.
+        if let Err(refusal) = self.forget_flows(ops) {
+            tracing::warn!(%refusal, "flows of datagrams may go on as before the change");
+        }
+        Ok(())
     }
 
     /// The table, and the elements of the sets that `wanted` asks for.

@@ -2,6 +2,7 @@
 //! what happens when somebody breaks things.
 
 mod contract;
+mod figures;
 mod sabotage;
 mod states;
 mod worlds;

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use cnm::apply::{Kernel, apply, reconcile};
+use cnm::nft::{Set, Value};
 use cnm::state::{Key, Ns, Object, State, veth_name};
 use linux::rtnl::{AddrAdd, LinkAdd, LinkSet, LinkType, Route, Rtnl};
 
@@ -213,5 +214,32 @@ fn an_address_in_the_way_fails_the_change_and_survives_it() {
         assert!(inside.addr_list().expect("list").iter().any(|addr| addr.net == net("fd00:1::11/64")));
         let seen = machine.observe(cnm::apply::Extent::All(&before)).expect("observe");
         assert_eq!(seen, before);
+    });
+}
+
+#[test]
+fn a_client_that_never_pauses_follows_the_port() {
+    on_whole_machine(|machine, all| {
+        let server = |n: u8| {
+            let inside = machine.inside(Ns::Sandbox(sandbox(n)));
+            let address = format!("10.1.0.{}:53", 10 + n);
+            let socket = inside.enter(|| UdpSocket::bind(address)).expect("enter").expect("bind");
+            socket.set_read_timeout(Some(PATIENCE)).expect("set");
+            socket
+        };
+        let (first, second) = (server(1), server(2));
+        let client = UdpSocket::bind("127.0.0.1:0").expect("bind");
+        let door = SocketAddr::new(ip("127.0.0.1"), 53);
+        client.send_to(b"one", door).expect("send");
+        assert_eq!(first.recv(&mut [0; 8]).expect("it arrives"), 3);
+        let (key, _) = all
+            .iter()
+            .find(|(key, _)| matches!(key, Key::Publish(Set::PublishAddr(_), _)))
+            .expect("a published port");
+        let elsewhere = Object::Element(vec![Value::Addr(ip("10.1.0.12")), Value::Port(53)]);
+        let to = with(all.clone(), key.clone(), elsewhere);
+        apply(machine, all, &to).expect("change");
+        client.send_to(b"three", door).expect("send");
+        assert_eq!(second.recv(&mut [0; 8]).expect("it arrives there"), 5);
     });
 }
