@@ -27,6 +27,16 @@ impl Model {
         self.endpoints.get(id)
     }
 
+    /// The endpoint whose id begins with these bytes, if there is exactly one.
+    pub fn endpoint_by_prefix(&self, prefix: &[u8]) -> Option<&Arc<Endpoint>> {
+        let mut first = [0; 32];
+        first.get_mut(..prefix.len())?.copy_from_slice(prefix);
+        let from_here = self.endpoints.range(EndpointId::new(first)..);
+        let mut found = from_here.take_while(|(id, _)| id.bytes().starts_with(prefix));
+        let (_, endpoint) = found.next()?;
+        found.next().is_none().then_some(endpoint)
+    }
+
     /// The sandbox with this id.
     pub fn sandbox(&self, id: &SandboxId) -> Option<&Arc<Sandbox>> {
         self.sandboxes.get(id)

@@ -1,0 +1,65 @@
+//! What is true of the host and matters for decisions.
+
+use std::{ops::RangeInclusive, path::Path};
+
+use cnm::controller::Host;
+use ipnet::IpNet;
+use linux::{
+    rtnl::{Rtnl, RtnlError},
+    sysctl,
+};
+
+/// Reads the host's routes, addresses and ephemeral ports.
+///
+/// A millisecond or so: not for the writer's own thread.
+///
+/// # Errors
+/// What the kernel says to the dumps.
+pub(crate) fn of_host() -> Result<Host, RtnlError> {
+    let mut host = settings();
+    let mut rtnl = Rtnl::open()?;
+    let routes = rtnl.route_list()?.into_iter().map(|route| route.destination);
+    let addresses = rtnl.addr_list()?.into_iter().map(|addr| addr.net);
+    let nets = routes.chain(addresses).map(|net| net.trunc());
+    nets.filter(|net| !is_everyones(net)).for_each(|net| host.taken.insert(net));
+    Ok(host)
+}
+
+/// What costs next to nothing to know: which ports are ephemeral, and whether there is IPv6.
+pub(crate) fn settings() -> Host {
+    let ephemeral = sysctl::read("net/ipv4/ip_local_port_range").ok().and_then(|text| port_range(&text));
+    let default = Host::default();
+    Host {
+        ephemeral: ephemeral.unwrap_or(default.ephemeral.clone()),
+        v6: Path::new("/proc/net/if_inet6").exists(),
+        ..default
+    }
+}
+
+/// Link-local and loopback prefixes are on every host and collide with nothing.
+fn is_everyones(net: &IpNet) -> bool {
+    match net {
+        IpNet::V4(net) => net.addr().is_loopback() || net.addr().is_link_local(),
+        IpNet::V6(net) => {
+            net.addr().is_loopback() || net.addr().is_unicast_link_local() || net.addr().is_multicast()
+        }
+    }
+}
+
+fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
+    let mut numbers = text.split_whitespace().map(str::parse);
+    let (first, last) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    (first <= last).then_some(first..=last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::port_range;
+
+    #[test]
+    fn a_port_range_is_two_numbers_in_order() {
+        assert_eq!(port_range("32768\t60999\n"), Some(32_768..=60_999));
+        assert_eq!(port_range("60999 32768"), None);
+        assert_eq!(port_range("1"), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! The threads that talk to the kernel.
+//!
+//! What is handed to them does not meet (see [`crate::lanes`]), so any thread
+//! may do any job. Each job ends with one durable write or with the kernel put
+//! back to where it was.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+};
+
+use cnm::{
+    Delta,
+    apply::{self, Failed, Kernel, KernelError},
+    state::State,
+};
+use thiserror::Error;
+
+use crate::store::{Store, StoreError};
+
+/// Something for a kernel thread to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Takes the kernel from one state to another and stores the change that this means.
+    Change { lane: u64, from: State, to: State, delta: Delta },
+    /// Takes the kernel to a state from wherever it is.
+    Repair { desired: State },
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(crate) enum Finished {
+    Change { lane: u64, outcome: Result<(), NotDone> },
+    Repair { outcome: Result<usize, Vec<KernelError>> },
+}
+
+/// Why a change was not made. The kernel and the store are as they were, but
+/// for what `left_behind` says.
+#[derive(Debug, Error)]
+pub enum NotDone {
+    #[error(transparent)]
+    Kernel(#[from] Failed),
+    #[error("the change could not be stored and was undone")]
+    Store {
+        #[source]
+        cause: StoreError,
+        left_behind: Vec<KernelError>,
+    },
+}
+
+/// Threads with a kernel each, and their queue.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Pool {
+    /// Starts a thread for each kernel. They end when the pool is dropped.
+    pub(crate) fn start<K: Kernel + Send + 'static>(
+        kernels: Vec<K>,
+        store: &Arc<Store>,
+        finished: &tokio::sync::mpsc::Sender<Finished>,
+    ) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for (number, kernel) in kernels.into_iter().enumerate() {
+            let mut worker = Worker { kernel, store: Arc::clone(store) };
+            let (queue, finished) = (Arc::clone(&queue), finished.clone());
+            let thread = thread::Builder::new().name(format!("kernel-{number}"));
+            thread.spawn(move || {
+                while let Some(job) = next(&queue) {
+                    if finished.blocking_send(worker.run(job)).is_err() {
+                        break;
+                    }
+                }
+            })?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Hands over a job; its end arrives where [`Pool::start`] was told.
+    pub(crate) fn send(&self, job: Job) {
+        self.jobs.send(job).expect("kernel threads live as long as their pool");
+    }
+}
+
+/// Waits for a job; only one thread waits on the queue itself.
+fn next(queue: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+struct Worker<K> {
+    kernel: K,
+    store: Arc<Store>,
+}
+
+impl<K: Kernel> Worker<K> {
+    fn run(&mut self, job: Job) -> Finished {
+        match job {
+            Job::Change { lane, from, to, delta } => {
+                Finished::Change { lane, outcome: self.change(&from, &to, &delta) }
+            }
+            Job::Repair { desired } => {
+                Finished::Repair { outcome: apply::reconcile(&mut self.kernel, &desired) }
+            }
+        }
+    }
+
+    fn change(&mut self, from: &State, to: &State, delta: &Delta) -> Result<(), NotDone> {
+        apply::apply(&mut self.kernel, from, to)?;
+        self.store.commit(delta).map_err(|cause| NotDone::Store {
+            cause,
+            left_behind: apply::put_back(&mut self.kernel, from, to),
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! The network service: a handle that many may hold, and the tasks behind it.
+
+use std::{
+    fs, io,
+    num::NonZero,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use cnm::{
+    Model, SandboxId,
+    controller::{Created, Defaults, Host as Facts, Refused, Request},
+    spec::InvalidNetworkError,
+    state::kernel_state,
+};
+use linux::{
+    netlink, nfnl,
+    rtnl::{self, RtnlError},
+};
+use thiserror::Error;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    entropy, facts,
+    host::Host,
+    pool::{NotDone, Pool},
+    predefined::{self, DefaultNetwork},
+    store::{Store, StoreError},
+    watch::Watch,
+    writer::{Change, Command, Writer},
+};
+
+/// How many changes may wait for the writer's attention before those who ask wait themselves.
+const COMMANDS: usize = 256;
+
+/// Where the service keeps what, and its settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// For the store; survives a reboot. It is made if absent.
+    pub state: PathBuf,
+    /// For namespaces; does not survive a reboot. It is made if absent.
+    pub run: PathBuf,
+    /// Default pools and bindings; `None` for the built-in ones.
+    pub defaults: Option<Defaults>,
+    /// How the default network is made, if it is not there yet.
+    pub default_network: DefaultNetwork,
+}
+
+/// Why the network service could not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error("cannot make {}", path.display())]
+    Directory {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot reach the kernel's network")]
+    Kernel(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    #[error("the settings of the default network make none")]
+    DefaultNetwork(#[from] InvalidNetworkError),
+    #[error("cannot make the predefined networks")]
+    Predefined(#[source] ChangeError),
+}
+
+/// Why a change did not happen. Nothing of it is left, but for what a [`NotDone`] says.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    NotDone(#[from] NotDone),
+    #[error("cannot read the host's routes and addresses")]
+    Facts(#[source] RtnlError),
+    #[error("the network service has stopped")]
+    Stopped,
+}
+
+/// What a change that happened has made.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The model in which it is true.
+    pub model: Arc<Model>,
+    /// What each creation among the requests was given, in their order.
+    pub created: Vec<Created>,
+}
+
+/// A handle of the network service. The service ends with its last handle.
+#[derive(Clone, Debug)]
+pub struct NetworkService {
+    commands: mpsc::Sender<Command>,
+    model: watch::Receiver<Arc<Model>>,
+    namespaces: Arc<Path>,
+    _tasks: Arc<Mutex<JoinSet<()>>>,
+}
+
+impl NetworkService {
+    /// Opens the store, takes the kernel to what it says, and starts serving.
+    ///
+    /// Must be called in the host's namespace, within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the store, the kernel or a directory cannot be used. What the kernel
+    /// refuses of single objects is logged: the rest is served.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let namespaces: Arc<Path> = config.run.join("netns").into();
+        for path in [&config.state, &*namespaces] {
+            let failed = |source| StartError::Directory { path: path.to_owned(), source };
+            fs::create_dir_all(path).map_err(failed)?;
+        }
+        let store = Arc::new(Store::open(&config.state.join("network.redb"))?);
+        let engine = store.engine_id(&hex::encode(entropy::bytes::<6>()))?;
+        let model = Arc::new(store.load()?);
+        let monitors = Monitors::open()?;
+        let host = Host::open(&engine, &namespaces).map_err(|error| StartError::Kernel(error.into()))?;
+        reconcile(host.clone(), Arc::clone(&model)).await?;
+
+        let (published, model) = watch::channel(model);
+        let (commands, queue) = mpsc::channel(COMMANDS);
+        let (finished, ends) = mpsc::channel(COMMANDS);
+        let kernels = (0..threads()).map(|_| host.clone()).collect();
+        let pool = Pool::start(kernels, &store, &finished).map_err(StartError::Thread)?;
+        let defaults = config.defaults.unwrap_or_else(|| Defaults::new(global_id(&engine)));
+        let writer = Writer::new(published, pool, defaults);
+
+        let mut tasks = JoinSet::new();
+        let watch = Watch { model: model.clone(), commands: commands.downgrade() };
+        tasks.spawn(writer.run(queue, ends));
+        monitors.spawn(&mut tasks, watch);
+        let service = Self { commands, model, namespaces, _tasks: Arc::new(Mutex::new(tasks)) };
+        let missing = predefined::missing(&service.model(), &config.default_network)?;
+        if !missing.is_empty() {
+            service.change(missing).await.map_err(StartError::Predefined)?;
+        }
+        Ok(service)
+    }
+
+    /// What is true now. Never waits.
+    pub fn model(&self) -> Arc<Model> {
+        Arc::clone(&self.model.borrow())
+    }
+
+    /// What is true, now and from now on.
+    pub fn watch(&self) -> watch::Receiver<Arc<Model>> {
+        self.model.clone()
+    }
+
+    /// Makes several requests true, together or not at all: decided, applied, stored, published.
+    ///
+    /// A caller that goes away drops its waiting, not the change.
+    ///
+    /// # Errors
+    /// A refusal by the model, or what the kernel or the store said.
+    pub async fn change(&self, requests: Vec<Request>) -> Result<Outcome, ChangeError> {
+        let facts = self.facts(&requests).await?;
+        let (reply, answer) = oneshot::channel();
+        let change = Change { requests, facts, now: now(), attempts: 0, reply };
+        self.commands.send(Command::Change(Box::new(change))).await.map_err(|_| ChangeError::Stopped)?;
+        answer.await.map_err(|_| ChangeError::Stopped)?
+    }
+
+    /// The file that keeps a sandbox's own namespace.
+    pub fn namespace(&self, sandbox: &SandboxId) -> PathBuf {
+        self.namespaces.join(sandbox.short())
+    }
+
+    /// What the decision has to know of the host: its routes only for a new network.
+    async fn facts(&self, requests: &[Request]) -> Result<Facts, ChangeError> {
+        if !requests.iter().any(|request| matches!(request, Request::CreateNetwork(..))) {
+            return Ok(facts::settings());
+        }
+        let read = tokio::task::spawn_blocking(facts::of_host).await.map_err(|_| ChangeError::Stopped)?;
+        read.map_err(ChangeError::Facts)
+    }
+}
+
+/// Nanoseconds since the Unix epoch.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// The kernel serialises most of what changes links; a few threads overlap its waiting.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(4, NonZero::get).clamp(4, 16)
+}
+
+/// The 40 bits of this engine's unique local prefix.
+fn global_id(engine: &str) -> [u8; 5] {
+    let mut id = [0; 5];
+    let bytes = hex::decode(engine).unwrap_or_default();
+    id.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    id
+}
+
+/// Takes the kernel to what the store says, as far as it lets us: one port that
+/// somebody else holds by now must not keep every other container from its network.
+async fn reconcile(mut host: Host, model: Arc<Model>) -> Result<(), StartError> {
+    let work = move || cnm::apply::reconcile(&mut host, &kernel_state(&model));
+    match tokio::task::spawn_blocking(work).await.map_err(|panic| StartError::Kernel(panic.into()))? {
+        Ok(operations) => tracing::info!(operations, "the kernel is as the store says"),
+        Err(errors) => errors.iter().for_each(|error| {
+            tracing::error!(error = crate::chain(error), "the kernel is not as the store says");
+        }),
+    }
+    Ok(())
+}
+
+/// Opened before anything is done, so that nothing escapes them.
+struct Monitors {
+    links: rtnl::Monitor,
+    rules: nfnl::Monitor,
+}
+
+impl Monitors {
+    fn open() -> Result<Self, StartError> {
+        let links = rtnl::Monitor::open().map_err(|error| StartError::Kernel(error.into()))?;
+        let rules =
+            nfnl::Monitor::open().map_err(|error: netlink::Error| StartError::Kernel(error.into()))?;
+        Ok(Self { links, rules })
+    }
+
+    fn spawn(self, tasks: &mut JoinSet<()>, watch: Watch) {
+        let of_rules = watch.clone();
+        tasks.spawn(async move { log(watch.links(self.links).await) });
+        tasks.spawn(async move { log(of_rules.rules(self.rules).await) });
+    }
+}
+
+fn log(ended: io::Result<()>) {
+    if let Err(error) = ended {
+        tracing::error!(error = crate::chain(&error), "a monitor has ended: changes by others go unnoticed");
+    }
+}

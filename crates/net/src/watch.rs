@@ -1,0 +1,162 @@
+//! Notices what others do to objects of ours.
+//!
+//! Notifications of our own changes arrive here as well. They are told from
+//! others' by what they mean: a wanted object that is gone, unless a change
+//! under way is taking it away.
+
+use std::{
+    io,
+    os::{fd::AsFd, unix::net::UnixDatagram as StdDatagram},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use cnm::{
+    Model,
+    state::{Key, Ns},
+};
+use ipnet::IpNet;
+use linux::{
+    nfnl::{self, Event as RulesEvent, MonitorError},
+    rtnl::{Event as LinkEvent, Link, Monitor as LinkMonitor},
+};
+use tokio::{
+    io::Interest,
+    net::UnixDatagram,
+    sync::{mpsc, watch},
+};
+
+use crate::{
+    host::TABLE,
+    writer::{Command, Disturbance},
+};
+
+/// Tells when a netlink socket has something to read.
+///
+/// tokio's own type for foreign descriptors is unsafe to make. A datagram
+/// socket is what a netlink socket is; only its readiness is used.
+struct Readiness(UnixDatagram);
+
+impl Readiness {
+    fn of(socket: &impl AsFd) -> io::Result<Self> {
+        let socket = StdDatagram::from(socket.as_fd().try_clone_to_owned()?);
+        socket.set_nonblocking(true)?;
+        Ok(Self(UnixDatagram::from_std(socket)?))
+    }
+
+    /// What `read` finds, as soon as it finds something.
+    async fn read<T>(&self, mut read: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
+        loop {
+            self.0.readable().await?;
+            let found = self.0.try_io(Interest::READABLE, || read()?.ok_or(io::ErrorKind::WouldBlock.into()));
+            match found {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                found => return found,
+            }
+        }
+    }
+}
+
+/// What a monitor needs to tell a disturbance from the usual.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    pub(crate) model: watch::Receiver<Arc<Model>>,
+    pub(crate) commands: mpsc::WeakSender<Command>,
+}
+
+impl Watch {
+    /// Follows the links and addresses of the host until the service ends.
+    pub(crate) async fn links(self, mut monitor: LinkMonitor) -> io::Result<()> {
+        let readiness = Readiness::of(&monitor)?;
+        loop {
+            let event = readiness.read(|| monitor.try_next().map_err(io::Error::other)).await?;
+            let Some(disturbance) = self.of_link(&event) else { continue };
+            if !self.tell(disturbance).await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Follows our table until the service ends.
+    pub(crate) async fn rules(self, mut monitor: nfnl::Monitor) -> io::Result<()> {
+        let readiness = Readiness::of(&monitor)?;
+        let mut touched = false;
+        loop {
+            let events = readiness.read(|| receive(&mut monitor)).await?;
+            let Some(events) = events else {
+                if self.tell(Disturbance::Overrun).await { continue } else { return Ok(()) }
+            };
+            for event in &events {
+                touched |= touches_our_table(event);
+                let RulesEvent::Generation(generation) = event else { continue };
+                let by_others = !generation.thread.is_some_and(is_ours);
+                let disturbed = std::mem::take(&mut touched) && by_others;
+                if disturbed && !self.tell(Disturbance::Objects(vec![Key::Table])).await {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Whether anybody still listens.
+    async fn tell(&self, disturbance: Disturbance) -> bool {
+        match self.commands.upgrade() {
+            Some(commands) => commands.send(Command::Disturbed(disturbance)).await.is_ok(),
+            None => false,
+        }
+    }
+
+    fn of_link(&self, event: &LinkEvent) -> Option<Disturbance> {
+        let model = self.model.borrow();
+        let key = match event {
+            LinkEvent::Overrun => return Some(Disturbance::Overrun),
+            LinkEvent::LinkGone(link) => key_of(&model, link),
+            LinkEvent::Link(link) => key_of(&model, link).filter(|key| is_impaired(key, link)),
+            LinkEvent::AddrGone(addr) => {
+                gateway(&model, addr.net).map(|bridge| Key::Addr(Ns::Host, bridge, addr.net))
+            }
+            LinkEvent::Addr(_) | LinkEvent::Route(_) | LinkEvent::RouteGone(_) => None,
+        };
+        key.map(|key| Disturbance::Objects(vec![key]))
+    }
+}
+
+/// What happened to rules; the inner `None` if some of it was lost.
+fn receive(monitor: &mut nfnl::Monitor) -> io::Result<Option<Option<Vec<RulesEvent>>>> {
+    match monitor.try_receive() {
+        Ok(events) => Ok(events.map(Some)),
+        Err(MonitorError::Missed) => Ok(Some(None)),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+/// Which object of the model a link of the host is, by its name.
+fn key_of(model: &Model, link: &Link) -> Option<Key> {
+    if model.network_by_link(&link.name).is_some() {
+        return Some(Key::Bridge(link.name.clone()));
+    }
+    let prefix = hex::decode(link.name.strip_prefix("veth")?).ok()?;
+    model.endpoint_by_prefix(&prefix).map(|endpoint| Key::Veth(endpoint.id))
+}
+
+/// Whether a link of ours was taken down or out of its bridge.
+fn is_impaired(key: &Key, link: &Link) -> bool {
+    !link.up || (matches!(key, Key::Veth(_)) && link.master.is_none())
+}
+
+/// The bridge whose address this is.
+fn gateway(model: &Model, net: IpNet) -> Option<String> {
+    let network = model.network_by_pool(&net.trunc())?;
+    let is_gateway = network.ipam.all().any(|subnet| subnet.gateway == Some(net.addr()));
+    network.bridge().filter(|_| is_gateway).map(|bridge| bridge.link.clone())
+}
+
+/// Whether something of our table is gone, or something was put into it.
+fn touches_our_table(event: &RulesEvent) -> bool {
+    event.table().is_some_and(|table| table.name == TABLE)
+}
+
+/// Whether a thread of this process has this number.
+fn is_ours(process: u32) -> bool {
+    PathBuf::from(format!("/proc/self/task/{process}")).exists()
+}

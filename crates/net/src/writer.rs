@@ -1,0 +1,267 @@
+//! The one writer of the model.
+//!
+//! ```text
+//! request ─► decide ─► footprint meets one under way? ─yes─► wait; decide anew when it ends
+//!                             │ no
+//!                             ▼
+//!                 accepted model, kernel thread: apply, store
+//!                             │
+//!               done: publish, answer      failed: take the change back, answer
+//! ```
+//!
+//! `accepted` holds every change that was handed to the kernel; `published` only
+//! those that are done. A repair waits until nothing is under way, and what
+//! arrives meanwhile waits for the repair.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use cnm::{
+    Delta, HostPorts, Model,
+    apply::KernelError,
+    controller::{Context, Created, Defaults, Host as Facts, Request, decide_all},
+    state::{Key, Scope, kernel_state, kernel_state_of},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    entropy,
+    lanes::{Footprint, Lanes},
+    pool::{Finished, Job, NotDone, Pool},
+    service::{ChangeError, Outcome},
+};
+
+/// How often a change is decided anew because a port that the model holds free turns out to be taken.
+const PORT_ATTEMPTS: usize = 10;
+
+/// All that can be asked of the writer.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Change(Box<Change>),
+    /// Somebody changed what is ours.
+    Disturbed(Disturbance),
+}
+
+/// Several requests that happen together or not at all.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) requests: Vec<Request>,
+    pub(crate) facts: Facts,
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) now: i64,
+    /// How often it failed for a port that somebody else holds.
+    pub(crate) attempts: usize,
+    pub(crate) reply: oneshot::Sender<Result<Outcome, ChangeError>>,
+}
+
+/// What a monitor saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Disturbance {
+    /// An object went or changed by another hand than ours, if it was one of these.
+    Objects(Vec<Key>),
+    /// So much happened that the kernel did not keep it all.
+    Overrun,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    change: Box<Change>,
+    delta: Delta,
+    inverse: Delta,
+    created: Vec<Created>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repair {
+    NotNeeded,
+    Wanted,
+    UnderWay,
+}
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    defaults: Defaults,
+    accepted: Model,
+    published: watch::Sender<Arc<Model>>,
+    pool: Pool,
+    lanes: Lanes,
+    under_way: BTreeMap<u64, UnderWay>,
+    waiting: VecDeque<Box<Change>>,
+    repair: Repair,
+}
+
+/// Why a change has not begun.
+enum Held {
+    /// Its footprint meets another's: it has to wait.
+    Waits(Box<Change>, Footprint),
+    /// It is answered already.
+    Answered,
+}
+
+impl Writer {
+    pub(crate) fn new(published: watch::Sender<Arc<Model>>, pool: Pool, defaults: Defaults) -> Self {
+        let accepted = Model::clone(&published.borrow());
+        Self {
+            defaults,
+            accepted,
+            published,
+            pool,
+            lanes: Lanes::default(),
+            under_way: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            repair: Repair::NotNeeded,
+        }
+    }
+
+    /// Serves commands and ends of jobs until nobody can send any more.
+    pub(crate) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut finished: mpsc::Receiver<Finished>,
+    ) {
+        loop {
+            tokio::select! {
+                Some(end) = finished.recv() => self.finish(end),
+                command = commands.recv() => match command {
+                    Some(Command::Change(change)) => self.waiting.push_back(change),
+                    Some(Command::Disturbed(disturbance)) => self.disturbed(&disturbance),
+                    None => return,
+                },
+            }
+            self.proceed();
+        }
+    }
+
+    /// Starts what can be started, in the order of arrival.
+    fn proceed(&mut self) {
+        if self.repair == Repair::Wanted && self.lanes.are_free() {
+            self.repair = Repair::UnderWay;
+            self.pool.send(Job::Repair { desired: kernel_state(&self.accepted) });
+        }
+        if self.repair != Repair::NotNeeded {
+            return;
+        }
+        let mut ahead = Lanes::default();
+        for change in std::mem::take(&mut self.waiting) {
+            if let Held::Waits(change, footprint) = self.start(change, &ahead) {
+                ahead.enter(footprint);
+                self.waiting.push_back(change);
+            }
+        }
+    }
+
+    /// Decides a change and hands it to the kernel, unless it meets one that is under way or `ahead`.
+    fn start(&mut self, change: Box<Change>, ahead: &Lanes) -> Held {
+        let mut entropy = entropy::fill;
+        let Change { requests, facts: host, now, .. } = &*change;
+        let mut context = Context { entropy: &mut entropy, now: *now, host, defaults: &self.defaults };
+        let (delta, created) = match decide_all(&self.accepted, requests, &mut context) {
+            Ok(decided) => decided,
+            Err(refused) => {
+                drop(change.reply.send(Err(refused.into())));
+                return Held::Answered;
+            }
+        };
+        let after = self.accepted.apply(&delta);
+        let scope = Scope::of(&delta, &self.accepted, &after);
+        let (from, to) = (kernel_state_of(&self.accepted, &scope), kernel_state_of(&after, &scope));
+        let footprint = Footprint::of(&delta, (&self.accepted, &after), (&from, &to));
+        if ahead.meet(&footprint) || self.lanes.meet(&footprint) {
+            return Held::Waits(change, footprint);
+        }
+        let lane = self.lanes.enter(footprint);
+        let inverse = delta.inverse(&self.accepted);
+        self.accepted = after;
+        self.pool.send(Job::Change { lane, from, to, delta: delta.clone() });
+        self.under_way.insert(lane, UnderWay { change, delta, inverse, created });
+        Held::Answered
+    }
+
+    fn finish(&mut self, finished: Finished) {
+        match finished {
+            Finished::Change { lane, outcome } => {
+                self.lanes.leave(lane);
+                let under_way = self.under_way.remove(&lane).expect("a job that ends was under way");
+                match outcome {
+                    Ok(()) => self.done(under_way),
+                    Err(cause) => self.undone(under_way, cause),
+                }
+            }
+            Finished::Repair { outcome } => {
+                self.repair = Repair::NotNeeded;
+                report(outcome);
+            }
+        }
+    }
+
+    fn done(&mut self, UnderWay { change, delta, created, .. }: UnderWay) {
+        let model = Arc::new(self.published.borrow().apply(&delta));
+        self.published.send_replace(Arc::clone(&model));
+        drop(change.reply.send(Ok(Outcome { model, created })));
+    }
+
+    fn undone(&mut self, UnderWay { mut change, inverse, .. }: UnderWay, cause: NotDone) {
+        self.accepted = self.accepted.apply(&inverse);
+        if note_taken_port(&cause, &mut change) {
+            self.waiting.push_front(change);
+        } else {
+            drop(change.reply.send(Err(cause.into())));
+        }
+    }
+
+    /// Wants a repair if what was disturbed is ours and we are not at it ourselves.
+    fn disturbed(&mut self, disturbance: &Disturbance) {
+        let matters = match disturbance {
+            Disturbance::Overrun => true,
+            Disturbance::Objects(keys) => keys.iter().any(|key| !self.lanes.hold(key)),
+        };
+        if matters && self.repair == Repair::NotNeeded {
+            self.repair = Repair::Wanted;
+        }
+    }
+}
+
+fn report(outcome: Result<usize, Vec<KernelError>>) {
+    match outcome {
+        Ok(0) => {}
+        Ok(operations) => tracing::warn!(operations, "what others changed of ours is repaired"),
+        Err(errors) => {
+            for error in errors {
+                tracing::error!(error = crate::chain(&error), "cannot repair the kernel");
+            }
+        }
+    }
+}
+
+/// Whether the change failed because somebody else holds a port of the host, and another
+/// port would do as well. The next decision then knows.
+fn note_taken_port(cause: &NotDone, change: &mut Change) -> bool {
+    let NotDone::Kernel(failed) = cause else { return false };
+    let Some(Key::Port { proto, address, first, .. }) = failed.cause.key() else { return false };
+    let may_try = change.attempts < PORT_ATTEMPTS && change.requests.iter().any(chooses_port);
+    change.attempts += 1;
+    change.facts.busy.insert(*proto, *address, *first);
+    may_try
+}
+
+/// Whether a request leaves it to us which port of the host to take.
+fn chooses_port(request: &Request) -> bool {
+    let publish = match request {
+        Request::CreateSandbox(spec) => Some(&spec.publish),
+        Request::UpdateSandbox(_, update) => update.publish.as_ref(),
+        Request::CreateNetwork(_)
+        | Request::DeleteNetwork(_)
+        | Request::DeleteSandbox(_)
+        | Request::CreateEndpoint(_)
+        | Request::DeleteEndpoint(_)
+        | Request::Join { .. }
+        | Request::Leave(_)
+        | Request::RenameEndpoint { .. } => None,
+    };
+    publish.into_iter().flatten().any(|mapping| !matches!(mapping.host, HostPorts::Exact(_)))
+}
+
+#[cfg(test)]
+mod tests;
