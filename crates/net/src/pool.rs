@@ -7,7 +7,7 @@
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError, mpsc},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use cnm::{
@@ -53,10 +53,11 @@ pub enum NotDone {
 #[derive(Debug)]
 pub(crate) struct Pool {
     jobs: mpsc::Sender<Job>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Pool {
-    /// Starts a thread for each kernel. They end when the pool is dropped.
+    /// Starts a thread for each kernel. They end with the pool.
     pub(crate) fn start<K: Kernel + Send + 'static>(
         kernels: Vec<K>,
         store: &Arc<Store>,
@@ -64,19 +65,28 @@ impl Pool {
     ) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
+        let mut threads = Vec::new();
         for (number, kernel) in kernels.into_iter().enumerate() {
             let mut worker = Worker { kernel, store: Arc::clone(store) };
             let (queue, finished) = (Arc::clone(&queue), finished.clone());
             let thread = thread::Builder::new().name(format!("kernel-{number}"));
-            thread.spawn(move || {
+            threads.push(thread.spawn(move || {
                 while let Some(job) = next(&queue) {
                     if finished.blocking_send(worker.run(job)).is_err() {
                         break;
                     }
                 }
-            })?;
+            })?);
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, threads })
+    }
+
+    /// Waits for the threads to end, and with them their hold on kernel and store.
+    pub(crate) fn close(self) {
+        drop(self.jobs);
+        for thread in self.threads {
+            drop(thread.join());
+        }
     }
 
     /// Hands over a job; its end arrives where [`Pool::start`] was told.

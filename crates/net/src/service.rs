@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     num::NonZero,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex},
     thread,
     time::{SystemTime, UNIX_EPOCH},
@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::{
     entropy, facts,
-    host::Host,
+    host::{Host, HostError},
     pool::{NotDone, Pool},
     predefined::{self, DefaultNetwork},
     store::{Store, StoreError},
@@ -64,6 +64,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("cannot reach the kernel's network")]
     Kernel(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Host(#[from] HostError),
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
     #[error("the settings of the default network make none")]
@@ -99,7 +101,7 @@ pub struct Outcome {
 pub struct NetworkService {
     commands: mpsc::Sender<Command>,
     model: watch::Receiver<Arc<Model>>,
-    namespaces: Arc<Path>,
+    host: Host,
     _tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
@@ -112,16 +114,13 @@ impl NetworkService {
     /// If the store, the kernel or a directory cannot be used. What the kernel
     /// refuses of single objects is logged: the rest is served.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let namespaces: Arc<Path> = config.run.join("netns").into();
-        for path in [&config.state, &*namespaces] {
-            let failed = |source| StartError::Directory { path: path.to_owned(), source };
-            fs::create_dir_all(path).map_err(failed)?;
-        }
+        let failed = |source| StartError::Directory { path: config.state.clone(), source };
+        fs::create_dir_all(&config.state).map_err(failed)?;
         let store = Arc::new(Store::open(&config.state.join("network.redb"))?);
         let engine = store.engine_id(&hex::encode(entropy::bytes::<6>()))?;
         let model = Arc::new(store.load()?);
         let monitors = Monitors::open()?;
-        let host = Host::open(&engine, &namespaces).map_err(|error| StartError::Kernel(error.into()))?;
+        let host = Host::open(&engine, &config.run.join("netns"))?;
         reconcile(host.clone(), Arc::clone(&model)).await?;
 
         let (published, model) = watch::channel(model);
@@ -136,7 +135,7 @@ impl NetworkService {
         let watch = Watch { model: model.clone(), commands: commands.downgrade() };
         tasks.spawn(writer.run(queue, ends));
         monitors.spawn(&mut tasks, watch);
-        let service = Self { commands, model, namespaces, _tasks: Arc::new(Mutex::new(tasks)) };
+        let service = Self { commands, model, host, _tasks: Arc::new(Mutex::new(tasks)) };
         let missing = predefined::missing(&service.model(), &config.default_network)?;
         if !missing.is_empty() {
             service.change(missing).await.map_err(StartError::Predefined)?;
@@ -168,9 +167,18 @@ impl NetworkService {
         answer.await.map_err(|_| ChangeError::Stopped)?
     }
 
+    /// Finishes what is under way and lets go of kernel and store; the networks stay.
+    /// Later changes are refused.
+    pub async fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        if self.commands.send(Command::Close(reply)).await.is_ok() {
+            drop(closed.await);
+        }
+    }
+
     /// The file that keeps a sandbox's own namespace.
     pub fn namespace(&self, sandbox: &SandboxId) -> PathBuf {
-        self.namespaces.join(sandbox.short())
+        self.host.namespace(sandbox)
     }
 
     /// What the decision has to know of the host: its routes only for a new network.

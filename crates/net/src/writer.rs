@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Change(Box<Change>),
     /// Somebody changed what is ours.
     Disturbed(Disturbance),
+    /// Finish what is under way, refuse the rest, let go of kernel and store, and say so.
+    Close(oneshot::Sender<()>),
 }
 
 /// Several requests that happen together or not at all.
@@ -115,23 +117,32 @@ impl Writer {
         }
     }
 
-    /// Serves commands and ends of jobs until nobody can send any more.
+    /// Serves commands and ends of jobs until it is closed, or nobody is left who could ask.
     pub(crate) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
         mut finished: mpsc::Receiver<Finished>,
     ) {
-        loop {
+        let closing = loop {
             tokio::select! {
                 Some(end) = finished.recv() => self.finish(end),
                 command = commands.recv() => match command {
                     Some(Command::Change(change)) => self.waiting.push_back(change),
                     Some(Command::Disturbed(disturbance)) => self.disturbed(&disturbance),
-                    None => return,
+                    Some(Command::Close(reply)) => break Some(reply),
+                    None => break None,
                 },
             }
             self.proceed();
+        };
+        drop(commands);
+        self.waiting.clear();
+        while !(self.lanes.are_free() && self.repair != Repair::UnderWay) {
+            let Some(end) = finished.recv().await else { break };
+            self.finish(end);
         }
+        drop(tokio::task::spawn_blocking(move || self.pool.close()).await);
+        closing.map(|reply| reply.send(()));
     }
 
     /// Starts what can be started, in the order of arrival.
