@@ -17,13 +17,17 @@ use crate::{Digest, LayerId};
 pub const DEFAULT_IMAGE: &str = "tombolo/busybox:latest";
 
 /// What the default image's shell and tools are called; BusyBox does what its name says.
-const APPLETS: &str = "[ ash awk base64 basename cat chmod chown chroot clear cmp cp cut date dd df diff dirname \
-     dmesg du echo egrep env expr false find free ftpget ftpput getopt grep groups gunzip gzip head hexdump \
-     hostname httpd id ifconfig ip kill killall less ln logger ls md5sum mkdir mkfifo mknod mktemp more mount \
-     mv nc netstat nproc nslookup od paste pgrep pidof ping ping6 pkill printenv printf ps pwd readlink realpath \
-     renice reset rm rmdir route sed seq setsid sh sha256sum sleep sort split stat stty sync sysctl tail tar tee \
-     telnet test tftp time timeout top touch tr traceroute true truncate tty umount uname uniq unlink uptime \
-     usleep uuencode vi watch wc wget which whoami xargs xxd yes zcat";
+/// All of them are in Debian's busybox-static.
+const APPLETS: &str = "[ [[ arp arping ash awk base64 basename brctl cat chgrp chmod chown chroot clear cmp cp cut date \
+     dc dd df diff dirname dmesg dnsdomainname du echo egrep env expand expr factor false fgrep find \
+     fold free ftpget ftpput getopt grep groups gunzip gzip head hexdump hostid hostname httpd id \
+     ifconfig ip ipcalc ipneigh kill killall less link ln logger ls md5sum mkdir mkfifo mknod mktemp \
+     more mount mv nameif nc netstat nl nproc nsenter nslookup od paste patch pidof ping ping6 printf \
+     ps pwd readlink realpath renice reset rev rm rmdir route sed seq setpriv setsid sh sha1sum \
+     sha256sum sha512sum shuf sleep sort ssl_client stat strings stty su sync sysctl tac tail tar \
+     taskset tee telnet telnetd test tftp time timeout top touch tr traceroute traceroute6 true \
+     truncate tty umount uname uniq unlink unshare uptime usleep uudecode uuencode vconfig vi watch wc \
+     wget which who whoami xargs xxd yes zcat";
 
 /// A file of an image that is made here.
 #[derive(Clone, Debug, PartialEq, Eq)]

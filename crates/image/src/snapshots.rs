@@ -212,6 +212,9 @@ impl<'a> Snapshots<'a> {
             if change.get::<record::Snapshot>(container)?.is_some() {
                 return Err(SnapshotError::Exists { container: container.to_owned() });
             }
+            // What no record names was left by a change that failed.
+            let parent = Dir::open(&self.images.root.join("snapshots")).map_err(failed)?;
+            parent.remove_all(container.as_ref()).map_err(failed)?;
             fs::rename(&aside, self.directory(container)).map_err(failed)?;
             change.put(container, &record::Snapshot::new(base))?;
             Ok(())

@@ -83,6 +83,9 @@ impl Overlay {
         }
         overlay.set("upperdir", escaped(&names.short(&self.upper, VALUE_LIMIT / 2)?, b"\\"))?;
         overlay.set("workdir", escaped(&names.short(&self.work, VALUE_LIMIT / 2)?, b"\\"))?;
+        // The index is for exporting by NFS, and lets an upper directory be mounted
+        // only once, which a mount that was detached but is still in use counts for.
+        overlay.set("index", "off")?;
         Ok(overlay.mount(Attributes::default())?.attach(target)?)
     }
 
@@ -100,6 +103,7 @@ impl Overlay {
             options.extend_from_slice(format!(",{key}=").as_bytes());
             options.extend_from_slice(names.by_descriptor(path)?.as_os_str().as_bytes());
         }
+        options.extend_from_slice(b",index=off");
         if options.len() > OPTIONS_LIMIT {
             return Err(OverlayError::TooManyLayers { layers: self.lower.len() });
         }

@@ -1,3 +1,5 @@
+//! Images made of files.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Archives of every kind are loaded, and bad ones leave nothing.
+
 use std::io::Write;
 use std::sync::Mutex;
 

@@ -1,3 +1,5 @@
+//! Names and images go by Docker's rules.
+
 use super::*;
 use crate::testing::{Tar, count, docker_archive, images, quiet};
 

@@ -1,3 +1,5 @@
+//! Records of all versions.
+
 use super::*;
 use crate::{Digest, ImageId, LayerId};
 

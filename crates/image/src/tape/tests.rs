@@ -1,3 +1,5 @@
+//! The framing of archives, honest and not.
+
 use tar::EntryType;
 
 use super::*;

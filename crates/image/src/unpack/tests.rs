@@ -1,3 +1,5 @@
+//! Trees survive, attacks do not.
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 

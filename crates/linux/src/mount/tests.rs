@@ -1,3 +1,5 @@
+//! Mounts in a mount table of the test.
+
 use std::path::{Path, PathBuf};
 
 use super::table::parse;

@@ -1,3 +1,5 @@
+//! Overlays of few and of many layers.
+
 use std::path::Path;
 
 use super::*;

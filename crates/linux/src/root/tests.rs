@@ -1,3 +1,5 @@
+//! Paths that try to leave.
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
