@@ -10,6 +10,11 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// How much is read at once.
 const BUFFER: usize = 128 * 1024;
 
+/// Whether an archive that begins with these bytes is compressed.
+pub(crate) fn is_compressed(first: &[u8]) -> bool {
+    first.starts_with(GZIP) || first.starts_with(ZSTD)
+}
+
 /// Reads what `input` holds, decompressed if it is compressed.
 pub(crate) fn decompressed<'a>(mut input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut first = [0; 4];

@@ -5,7 +5,8 @@ use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{RwLock, RwLockReadGuard};
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use linux::root::Dir;
 use thiserror::Error;
@@ -39,6 +40,8 @@ pub struct Images {
     pub(crate) layers: Layers,
     /// Read by those who add content that no record names yet, written by who removes such.
     collecting: RwLock<()>,
+    /// Whether there may be something to remove.
+    garbage: AtomicBool,
 }
 
 /// Why the data root could not be opened.
@@ -175,9 +178,10 @@ impl Images {
 
     /// Opens it with other limits on what a layer may cost.
     pub fn open_with(root: &Path, limits: Limits) -> Result<Self, OpenError> {
+        // Layers hold other people's set-user-id programs: they are no host user's business.
         let make = |name: &str| {
             let path = root.join(name);
-            let made = DirBuilder::new().recursive(true).mode(0o711).create(&path);
+            let made = DirBuilder::new().recursive(true).mode(0o710).create(&path);
             made.map(|()| path.clone()).map_err(|source| OpenError::Directory { path, source })
         };
         make("")?;
@@ -198,6 +202,7 @@ impl Images {
             layers: Layers::new(layers, unfinished.clone()),
             unfinished: unfinished.clone(),
             collecting: RwLock::new(()),
+            garbage: AtomicBool::new(false),
         };
         let left = |source| OpenError::Leftovers { path: root.to_owned(), source };
         Dir::open(&unfinished).and_then(|dir| dir.clear()).map_err(left)?;
@@ -254,16 +259,40 @@ impl Images {
         Ok(record.document)
     }
 
-    /// Keeps content that no record names yet from being collected.
-    pub(crate) fn keep_content(&self) -> RwLockReadGuard<'_, ()> {
-        self.collecting.read().expect("nobody panics while collecting")
+    /// Runs `f`, during which content that no record names yet is not removed.
+    pub(crate) fn keeping<T, E: From<CollectError>>(&self, f: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let kept = self.collecting.read().expect("nobody panics while collecting");
+        let outcome = f();
+        drop(kept);
+        let collected = self.collect_if_wanted();
+        let value = outcome?;
+        collected?;
+        Ok(value)
+    }
+
+    /// Says that there may be layers and blobs that nobody needs.
+    pub(crate) fn want_collection(&self) {
+        self.garbage.store(true, Ordering::SeqCst);
     }
 
     /// Removes layers and blobs that no image and no snapshot needs.
-    ///
-    /// While content is being added nothing is removed; whoever adds it collects afterwards.
     pub(crate) fn collect_garbage(&self) -> Result<(), CollectError> {
-        let Ok(_alone) = self.collecting.try_write() else { return Ok(()) };
+        self.want_collection();
+        self.collect_if_wanted()
+    }
+
+    /// While content is being added, or somebody else collects, nothing is removed
+    /// here: they look afterwards whether it is wanted.
+    fn collect_if_wanted(&self) -> Result<(), CollectError> {
+        while self.garbage.load(Ordering::SeqCst) {
+            let Ok(_alone) = self.collecting.try_write() else { return Ok(()) };
+            self.garbage.store(false, Ordering::SeqCst);
+            self.sweep()?;
+        }
+        Ok(())
+    }
+
+    fn sweep(&self) -> Result<(), CollectError> {
         let needed = Needed::read(&self.store.view()?)?;
         let layers: Vec<_> = self.layers.list()?;
         let layers: Vec<_> = layers.into_iter().filter(|layer| !needed.layers.contains(layer)).collect();

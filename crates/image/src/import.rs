@@ -1,12 +1,13 @@
 //! Makes an image of the archive of a root file system.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 
-use crate::compression::decompressed;
+use crate::compression::{decompressed, is_compressed};
 use crate::config::{HistoryEntry, ImageConfig, ImageDocument, RootfsLayers, host_architecture};
 use crate::content::{Scratch, Staged};
 use crate::digest::Hashed;
 use crate::load::{LoadError, OnProgress, Plan, Progress, Told};
+use crate::tape::broken;
 use crate::{ImageId, Images, LayerId, Reference};
 
 /// What an imported image is told about itself.
@@ -27,11 +28,7 @@ impl Images {
         options: ImportOptions,
         progress: OnProgress<'_>,
     ) -> Result<ImageId, LoadError> {
-        let imported = self.import_kept(archive, options, progress);
-        let collected = self.collect_garbage();
-        let imported = imported?;
-        collected?;
-        Ok(imported)
+        self.keeping(|| self.import_kept(archive, options, progress))
     }
 
     fn import_kept(
@@ -40,7 +37,6 @@ impl Images {
         options: ImportOptions,
         progress: OnProgress<'_>,
     ) -> Result<ImageId, LoadError> {
-        let _kept = self.keep_content();
         let scratch = Scratch::new(&self.unfinished)?;
         let tell = |bytes| progress(Progress::Reading { bytes });
         let blob = scratch.stage(Told { inner: archive, read: 0, told: 0, tell })?;
@@ -72,8 +68,14 @@ impl Images {
 
 /// The digest of an archive without its compression.
 fn uncompressed_digest(blob: &Staged) -> Result<LayerId, LoadError> {
-    let file = std::fs::File::open(&blob.path)?;
-    let mut plain = Hashed::new(decompressed(file).map_err(crate::tape::broken)?);
-    io::copy(&mut plain, &mut io::sink()).map_err(crate::tape::broken)?;
+    let mut file = std::fs::File::open(&blob.path)?;
+    let mut first = Vec::new();
+    (&mut file).take(4).read_to_end(&mut first)?;
+    if !is_compressed(&first) {
+        return Ok(LayerId(blob.digest));
+    }
+    file.rewind()?;
+    let mut plain = Hashed::new(decompressed(file).map_err(broken)?);
+    io::copy(&mut plain, &mut io::sink()).map_err(broken)?;
     Ok(LayerId(plain.finish().0))
 }

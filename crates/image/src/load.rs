@@ -113,23 +113,17 @@ impl Images {
     /// Loads all images of an archive, plain or compressed: one commit at the end,
     /// and until then nothing that anybody sees.
     pub fn load(&self, archive: impl Read, progress: OnProgress<'_>) -> Result<Vec<Loaded>, LoadError> {
-        let loaded = self.load_kept(archive, progress);
-        // A removal meanwhile may have left its garbage to us; so may our own failure.
-        let collected = self.collect_garbage();
-        let loaded = loaded?;
-        collected?;
-        Ok(loaded)
-    }
-
-    fn load_kept(&self, archive: impl Read, progress: OnProgress<'_>) -> Result<Vec<Loaded>, LoadError> {
-        let _kept = self.keep_content();
-        let scratch = Scratch::new(&self.unfinished)?;
-        let archive = StagedArchive::read(archive, &scratch, progress)?;
-        self.adopt(&plans(&archive)?, progress)
+        self.keeping(|| {
+            let scratch = Scratch::new(&self.unfinished)?;
+            let archive = StagedArchive::read(archive, &scratch, progress)?;
+            self.adopt(&plans(&archive)?, progress)
+        })
     }
 
     /// Makes images of what was staged.
     pub(crate) fn adopt(&self, plans: &[Plan], progress: OnProgress<'_>) -> Result<Vec<Loaded>, LoadError> {
+        // If it fails half-way, or replaces blobs by others of the same layers.
+        self.want_collection();
         let mut layers = BTreeMap::new();
         for plan in plans {
             layers.extend(plan.parsed.rootfs.diff_ids.iter().copied().zip(&plan.blobs));
@@ -196,7 +190,8 @@ impl Images {
         staged: &Staged,
         progress: OnProgress<'_>,
     ) -> Result<u64, LoadError> {
-        if let Some(known) = self.store.view()?.get::<record::Layer>(&layer.to_string())? {
+        let known = self.store.view()?.get::<record::Layer>(&layer.to_string())?;
+        if let Some(known) = known.filter(|_| self.layers.diff(layer).is_dir()) {
             progress(Progress::Exists { layer });
             return Ok(known.size);
         }

@@ -4,7 +4,7 @@
 //! below one directory of its own, joined by overlayfs; or a directory of the
 //! user's, as it is or below an overlay that is thrown away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use linux::mount::{MountError, is_mount_point, unmount_lazily};
 use linux::overlayfs::{Overlay, OverlayError};
-use linux::root::Dir;
+use linux::root::{Dir, FileKind, Root};
 use thiserror::Error;
 
 use crate::content::Scratch;
@@ -77,16 +77,29 @@ pub enum SnapshotError {
     Directory { path: PathBuf, source: io::Error },
     #[error("cannot prepare the root file system of container {container}")]
     Prepare { container: String, source: io::Error },
+    #[error("cannot read the root file system of container {container}")]
+    Read { container: String, source: io::Error },
     #[error("cannot mount the root file system of container {container}")]
     Mount { container: String, source: OverlayError },
     #[error("cannot unmount the root file system of container {container}")]
     Unmount { container: String, source: MountError },
     #[error("cannot remove the root file system of container {container}")]
     Remove { container: String, source: io::Error },
+    #[error("cannot remove what nobody needs any more")]
+    Collect(#[source] io::Error),
     #[error(transparent)]
     Lookup(#[from] LookupError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<CollectError> for SnapshotError {
+    fn from(error: CollectError) -> Self {
+        match error {
+            CollectError::Io(error) => Self::Collect(error),
+            CollectError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// The root file systems of containers.
@@ -105,10 +118,11 @@ impl<'a> Snapshots<'a> {
     /// From now on the image's layers stay, even if the image is removed.
     pub fn prepare(&self, container: &str, image: ImageId) -> Result<Rootfs, SnapshotError> {
         check_id(container)?;
-        let _kept = self.images.keep_content();
-        let layers: Vec<LayerId> = self.images.get(image)?.layers.iter().map(|layer| layer.id).collect();
-        let like = layers.first().map(|layer| self.images.layers.diff(*layer));
-        self.add(container, Base::Image { image, layers }, like.as_deref())
+        self.images.keeping(|| {
+            let layers: Vec<LayerId> = self.images.get(image)?.layers.iter().map(|layer| layer.id).collect();
+            let like = layers.first().map(|layer| self.images.layers.diff(*layer));
+            self.add(container, Base::Image { image, layers }, like.as_deref())
+        })
     }
 
     /// Uses a directory as a container's root file system.
@@ -144,8 +158,8 @@ impl<'a> Snapshots<'a> {
     pub fn mount(&self, container: &str) -> Result<Rootfs, SnapshotError> {
         let rootfs = self.existing(container)?;
         let Some(overlay) = &rootfs.overlay else { return Ok(rootfs) };
-        let unseen = |source| SnapshotError::Prepare { container: container.to_owned(), source };
-        if !is_mount_point(&rootfs.merged).map_err(unseen)? {
+        let failed = |source| SnapshotError::Read { container: container.to_owned(), source };
+        if !is_mount_point(&rootfs.merged).map_err(failed)? {
             overlay
                 .mount(&rootfs.merged)
                 .map_err(|source| SnapshotError::Mount { container: container.to_owned(), source })?;
@@ -167,22 +181,24 @@ impl<'a> Snapshots<'a> {
     pub fn remove(&self, container: &str) -> Result<(), SnapshotError> {
         self.unmount(container)?;
         let failed = |source| SnapshotError::Remove { container: container.to_owned(), source };
-        self.images.store.change(|change| change.remove::<record::Snapshot>(container))?;
+        let is_last = self.images.store.change(|change| {
+            let orphaned = is_orphan(change, container)?;
+            change.remove::<record::Snapshot>(container)?;
+            Ok::<bool, StoreError>(orphaned)
+        })?;
         let scratch = Scratch::new(&self.images.unfinished).map_err(failed)?;
         fs::rename(self.directory(container), scratch.free_path()).map_err(failed)?;
         drop(scratch);
-        // The layers of an image that was removed meanwhile end with their last container.
-        match self.images.collect_garbage() {
-            Ok(()) => Ok(()),
-            Err(CollectError::Io(source)) => Err(failed(source)),
-            Err(CollectError::Store(error)) => Err(error.into()),
+        if !is_last {
+            return Ok(());
         }
+        Ok(self.images.collect_garbage()?)
     }
 
     /// Bytes of all files in the writable layer: `SizeRw`.
     pub fn size(&self, container: &str) -> Result<u64, SnapshotError> {
         let Some(overlay) = self.existing(container)?.overlay else { return Ok(0) };
-        let failed = |source| SnapshotError::Prepare { container: container.to_owned(), source };
+        let failed = |source| SnapshotError::Read { container: container.to_owned(), source };
         tree_size(&overlay.upper).map_err(failed)
     }
 
@@ -242,7 +258,7 @@ impl<'a> Snapshots<'a> {
     /// The layers' directories, topmost first, each once: overlayfs refuses to
     /// see one twice, and its lower occurrences are hidden by the topmost.
     fn lower(&self, layers: &[LayerId]) -> Vec<PathBuf> {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let once = layers.iter().rev().filter(|layer| seen.insert(**layer));
         let lower: Vec<_> = once.map(|layer| self.images.layers.diff(*layer)).collect();
         if lower.is_empty() { vec![self.images.root.join("nothing")] } else { lower }
@@ -266,21 +282,48 @@ fn make_directories(at: &Path, like: Option<&Path>) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the image below was removed: its layers end with the last container that has them.
+fn is_orphan(view: &impl Reads, container: &str) -> Result<bool, StoreError> {
+    let record: Option<record::Snapshot> = view.get(container)?;
+    let Some(Base::Image { image, .. }) = record.map(|record| record.base) else { return Ok(false) };
+    Ok(view.get::<record::Image>(&image.to_string())?.is_none())
+}
+
+/// Bytes of all regular files, each counted once. The container may be running:
+/// what vanishes meanwhile is not counted, and a link that appears leads nowhere.
 fn tree_size(top: &Path) -> io::Result<u64> {
+    let root = Root::open(top)?;
     let mut size = 0;
-    let mut ahead = vec![top.to_owned()];
-    while let Some(dir) = ahead.pop() {
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            let status = entry.metadata()?;
-            if status.is_dir() {
-                ahead.push(entry.path());
-            } else if status.is_file() {
-                size += status.len();
+    let mut seen = BTreeSet::new();
+    let mut ahead = vec![PathBuf::new()];
+    while let Some(path) = ahead.pop() {
+        let Some(dir) = unless_gone(root.dir(&path))? else { continue };
+        for name in dir.names()? {
+            let Some(status) = unless_gone(dir.status(&name))? else { continue };
+            if status.kind == FileKind::Directory {
+                ahead.push(path.join(&name));
+            } else if status.kind == FileKind::File && (status.links < 2 || seen.insert(status.identity)) {
+                size += status.size;
             }
         }
     }
     Ok(size)
+}
+
+/// Nothing, if it is not there any more or too deep to be looked at.
+fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// An id becomes the name of a directory.

@@ -44,6 +44,8 @@ fn containers_share_layers_and_write_apart() {
         fs::write(one.merged.join("kept"), "changed").unwrap();
         assert_eq!(fs::read(two.merged.join("kept")).unwrap(), b"1");
         assert_eq!(fs::read(one_overlay.lower[1].join("kept")).unwrap(), b"1");
+        fs::hard_link(one.merged.join("kept"), one.merged.join("same")).unwrap();
+        std::os::unix::fs::symlink("/", one.merged.join("link")).unwrap();
         assert_eq!((snapshots.size("one").unwrap(), snapshots.size("two").unwrap()), (7, 0));
         assert_eq!(fs::metadata(&one.merged).unwrap().mode() & 0o7777, 0o755);
         ["one", "two"].into_iter().for_each(|id| snapshots.remove(id).unwrap());
