@@ -14,7 +14,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode},
+    fs::CWD,
     mount::{
         FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
         fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
@@ -34,8 +34,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// A machine whose only writable place is a memory file system at `root`,
-    /// which is made, and which only this machine sees.
+    /// A machine with a memory file system at `root`, which is made, and another at
+    /// `/run`. Only the machine sees them.
     ///
     /// # Errors
     /// What the kernel says to `unshare`, `mount` or `mkdir`.
@@ -95,9 +95,8 @@ fn enter(root: &Path) -> io::Result<()> {
     mount("sysfs", Path::new("/sys"), &[])?;
     attach(&cgroups, Path::new("/sys/fs/cgroup"))?;
     mount("tmpfs", root, &[("mode", "0755")])?;
-    let run = root.join("run");
-    rustix::fs::mkdir(&run, Mode::from_raw_mode(0o755))?;
-    Ok(())
+    // Sockets, namespaces and the like of the machine, at their usual place.
+    mount("tmpfs", Path::new("/run"), &[("mode", "0755")])
 }
 
 fn tree_flags() -> OpenTreeFlags {
@@ -131,7 +130,7 @@ mod tests {
         let root = std::env::temp_dir().join(format!("scratch-{}", std::process::id()));
         let scratch = Scratch::new(&root).expect("a scratch machine");
         assert_eq!(scratch.run(links), ["lo"]);
-        let inside = root.join("run/file");
+        let inside = root.join("file");
         let (there, path) = (inside.clone(), inside.clone());
         scratch.run(move || fs::write(there, "x")).expect("a writable root");
         assert!(!path.exists(), "the host sees {}", path.display());

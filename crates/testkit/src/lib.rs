@@ -1,1 +1,20 @@
-//! For tests only: the scratch machine and its neighbours, images made on the spot.
+//! For tests only: the scratch machine with an engine in it, its neighbours, and
+//! images made on the spot.
+//!
+//! ```no_run
+//! let machine = testkit::Machine::start(env!("CARGO_BIN_EXE_tombolo"))?;
+//! machine.docker("run --rm busybox true")?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+
+#![expect(clippy::disallowed_methods, reason = "clients of the engine are programs, and tests start them")]
+
+mod leftovers;
+mod machine;
+mod output;
+mod wait;
+
+pub use leftovers::Leftovers;
+pub use machine::{Machine, OUTSIDE, OUTSIDE6, WIRE, WIRE6};
+pub use output::Output;
+pub use wait::until;
