@@ -137,6 +137,19 @@ proptest! {
     }
 
     #[test]
+    fn a_failed_change_touches_nothing_outside_of_its_scope(
+        a in plot(), b in plot(), which in any::<usize>(), at in 1usize..12, failure in failure(),
+    ) {
+        let (before, after) = (a.model(), a.with_one_of(&b, which).model());
+        let scope = Scope::of(&delta(&before, &after), &before, &after);
+        let (from, to) = (kernel_state_of(&before, &scope), kernel_state_of(&after, &scope));
+        let mut kernel = FakeKernel::holding(kernel_state(&before));
+        kernel.fail_at(at, failure);
+        let now = if apply(&mut kernel, &from, &to).is_ok() { &after } else { &before };
+        prop_assert_eq!(without_kept(kernel.objects()), without_kept(&kernel_state(now)));
+    }
+
+    #[test]
     fn the_plan_of_a_scope_is_that_of_the_whole(a in plot(), b in plot(), which in any::<usize>()) {
         let (before, after) = (a.model(), a.with_one_of(&b, which).model());
         let scope = Scope::of(&delta(&before, &after), &before, &after);
