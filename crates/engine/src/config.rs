@@ -1,6 +1,6 @@
 //! What the engine is told when it begins.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 /// Where the engine keeps things, and what containers get that ask for nothing.
 #[derive(Clone, Debug)]
@@ -9,13 +9,12 @@ pub struct Config {
     pub data_root: PathBuf,
     /// What does not: bundles and sockets of shims, mount points.
     pub exec_root: PathBuf,
-    /// The program and first arguments that start a shim; the bundle's directory is added.
-    pub shim: Vec<PathBuf>,
+    /// The program whose first argument `shim` leads to the shim: `/proc/self/exe` for our own.
+    pub shim: PathBuf,
     /// The program bound into containers that want an init.
     pub init: Option<PathBuf>,
     /// Whether every container gets an init that does not refuse it.
     pub init_by_default: bool,
-    pub shutdown_timeout: Duration,
     /// Log options of containers that have none.
     pub log_options: BTreeMap<String, String>,
     /// Name servers, search domains and options of containers that have none; the host's if empty.
@@ -28,14 +27,13 @@ pub struct Config {
 
 impl Config {
     /// Everything at its default, in these two directories, with this program as the shim.
-    pub fn new(data_root: PathBuf, exec_root: PathBuf, shim: Vec<PathBuf>) -> Self {
+    pub fn new(data_root: PathBuf, exec_root: PathBuf, shim: PathBuf) -> Self {
         Self {
             data_root,
             exec_root,
             shim,
             init: None,
             init_by_default: false,
-            shutdown_timeout: Duration::from_secs(15),
             log_options: BTreeMap::new(),
             dns_servers: Vec::new(),
             dns_search: Vec::new(),

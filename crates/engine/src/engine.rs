@@ -1,213 +1,194 @@
 //! The engine: every operation, each in a file of its own below.
+//!
+//! An operation that was begun is ended, whether or not the one who asked still
+//! waits: it runs in a task of the engine's own ([`Engine::whole`]).
 
-use std::{future::Future, sync::Arc};
+mod attach;
+mod connect;
+mod counts;
+mod create;
+mod exec;
+mod exit;
+mod inspect;
+mod limits;
+mod logs;
+mod networks;
+mod open;
+mod options;
+mod pause;
+mod release;
+mod remove;
+mod rename;
+mod start;
+mod stop;
+mod surroundings;
+mod top;
+mod volumes;
+mod wait;
 
-use jiff::Timestamp;
-use tokio::sync::mpsc;
-
-use crate::{
-    AttachOptions, Attached, Config, ContainerId, ContainerSpec, Counts, EndpointSpec, ExecId, ExecInspect,
-    ExecSpec, Inspect, Limits, ListOptions, LogEntry, LogOptions, RestartPolicy, Signal, Subscription,
-    Summary, Top,
-    error::{
-        AttachError, ConnectError, CreateError, DisconnectError, ExecError, FindError, KillError, LogsError,
-        OpenError, PauseError, RemoveError, RenameError, ResizeError, RestartError, StartError, StopError,
-        TopError, UpdateError, WaitError,
-    },
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
-/// A container that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Created {
-    pub id: ContainerId,
-    /// What was asked for and will not be had.
-    pub warnings: Vec<String>,
-}
+use image::Images;
+use jiff::Timestamp;
+use net::NetworkService;
+use runtime::seccomp;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Whether there was anything to do; the edge answers 304 if not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
-    Now,
-    Already,
-}
+pub use networks::{NetworkInspect, NetworkMember};
+pub use options::{Created, Done, RemoveOptions, StopOptions, Update, WaitCondition, WaitExit};
 
-/// How to stop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StopOptions {
-    /// The container's own if absent.
-    pub signal: Option<Signal>,
-    /// Seconds until it is killed; negative waits for ever; the container's own if absent.
-    pub timeout: Option<i64>,
-}
-
-/// What else goes with a container.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RemoveOptions {
-    /// Kill it if it runs.
-    pub force: bool,
-    /// Its anonymous volumes.
-    pub volumes: bool,
-}
-
-/// What to wait for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WaitCondition {
-    /// It does not run; true at once if it does not.
-    #[default]
-    NotRunning,
-    /// The next end of the first process.
-    NextExit,
-    /// It has been removed.
-    Removed,
-}
-
-/// How a wait ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WaitExit {
-    pub code: i32,
-    /// Why the container could not be waited for to the end.
-    pub error: Option<String>,
-}
-
-/// What to change of a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Update {
-    /// What is absent or empty stays.
-    pub limits: Limits,
-    pub restart: Option<RestartPolicy>,
-}
+use crate::{
+    Config, ContainerId, Event, Events, Subscription,
+    cnm::controller::Request,
+    container::Container,
+    error::{NetworkError, StoreError},
+    network::DnsDefaults,
+    record::Record,
+    registry::Registry,
+    store::Store,
+    volume::Volumes,
+};
 
 /// The containers of one machine.
 #[derive(Debug)]
-pub struct Engine {}
+pub struct Engine {
+    id: String,
+    config: Config,
+    store: Store,
+    registry: Registry,
+    events: Events,
+    network: NetworkService,
+    images: Arc<Images>,
+    volumes: Volumes,
+    filters: seccomp::Cache,
+    host: runtime::spec::Host,
+    /// Held by who prunes: one at a time.
+    pruning: tokio::sync::Mutex<()>,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
 
-#[expect(clippy::todo, reason = "signatures first; bodies follow")]
 impl Engine {
-    /// Reads the records and finds the shims of what still runs.
-    pub async fn open(config: Config) -> Result<Arc<Self>, OpenError> {
-        todo!("{config:?}")
+    /// Where networks are made and known.
+    pub const fn network(&self) -> &NetworkService {
+        &self.network
     }
 
-    /// Makes a container; `spec.name` and what the image says are filled in.
-    pub async fn create(&self, spec: ContainerSpec) -> Result<Created, CreateError> {
-        todo!("{spec:?}")
+    /// Where images are kept. Its functions block.
+    pub const fn images(&self) -> &Arc<Images> {
+        &self.images
     }
 
-    pub async fn start(&self, term: &str) -> Result<Done, StartError> {
-        todo!("{term}")
-    }
-
-    pub async fn stop(&self, term: &str, options: StopOptions) -> Result<Done, StopError> {
-        todo!("{term} {options:?}")
-    }
-
-    pub async fn restart(&self, term: &str, options: StopOptions) -> Result<(), RestartError> {
-        todo!("{term} {options:?}")
-    }
-
-    pub async fn kill(&self, term: &str, signal: Signal) -> Result<(), KillError> {
-        todo!("{term} {signal:?}")
-    }
-
-    /// Begins to wait: what ends after this returns is not missed.
-    pub fn wait(
-        &self,
-        term: &str,
-        condition: WaitCondition,
-    ) -> Result<impl Future<Output = WaitExit> + Send + 'static, WaitError> {
-        if term.is_empty() {
-            return Ok(std::future::ready(WaitExit::default()));
-        }
-        todo!("{term} {condition:?}")
-    }
-
-    pub async fn remove(&self, term: &str, options: RemoveOptions) -> Result<(), RemoveError> {
-        todo!("{term} {options:?}")
-    }
-
-    pub async fn rename(&self, term: &str, name: &str) -> Result<(), RenameError> {
-        todo!("{term} {name}")
-    }
-
-    pub async fn pause(&self, term: &str) -> Result<(), PauseError> {
-        todo!("{term}")
-    }
-
-    pub async fn unpause(&self, term: &str) -> Result<(), PauseError> {
-        todo!("{term}")
-    }
-
-    /// Tells the first process's terminal its size.
-    pub async fn resize(&self, term: &str, columns: u16, rows: u16) -> Result<(), ResizeError> {
-        todo!("{term} {columns} {rows}")
-    }
-
-    pub async fn update(&self, term: &str, update: Update) -> Result<Vec<String>, UpdateError> {
-        todo!("{term} {update:?}")
-    }
-
-    pub fn inspect(&self, term: &str) -> Result<Inspect, FindError> {
-        todo!("{term}")
-    }
-
-    /// The newest first.
-    pub fn list(&self, options: &ListOptions) -> Vec<Summary> {
-        todo!("{options:?}")
-    }
-
-    pub async fn top(&self, term: &str) -> Result<Top, TopError> {
-        todo!("{term}")
-    }
-
-    /// Entries in the order in which they were written; the channel closes at the end.
-    pub async fn logs(
-        &self,
-        term: &str,
-        options: LogOptions,
-    ) -> Result<mpsc::Receiver<std::io::Result<LogEntry>>, LogsError> {
-        todo!("{term} {options:?}")
-    }
-
-    pub async fn attach(&self, term: &str, options: AttachOptions) -> Result<Attached, AttachError> {
-        todo!("{term} {options:?}")
-    }
-
-    pub async fn exec_create(&self, term: &str, spec: ExecSpec) -> Result<ExecId, ExecError> {
-        todo!("{term} {spec:?}")
-    }
-
-    /// Starts it with the streams its specification names; `detach` leaves them all.
-    pub async fn exec_start(&self, id: &str, detach: bool) -> Result<Option<Attached>, ExecError> {
-        todo!("{id} {detach}")
-    }
-
-    pub fn exec_inspect(&self, id: &str) -> Result<ExecInspect, ExecError> {
-        todo!("{id}")
-    }
-
-    pub async fn exec_resize(&self, id: &str, columns: u16, rows: u16) -> Result<(), ExecError> {
-        todo!("{id} {columns} {rows}")
-    }
-
-    pub async fn connect(
-        &self,
-        term: &str,
-        network: &str,
-        settings: EndpointSpec,
-    ) -> Result<(), ConnectError> {
-        todo!("{term} {network} {settings:?}")
-    }
-
-    pub async fn disconnect(&self, term: &str, network: &str, force: bool) -> Result<(), DisconnectError> {
-        todo!("{term} {network} {force}")
+    /// What it was told when it began.
+    pub const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// What happens from now on, after what has happened since `since`.
     pub fn events(&self, since: Option<Timestamp>) -> Subscription {
-        todo!("{since:?}")
+        self.events.subscribe(since)
     }
 
-    pub fn counts(&self) -> Counts {
-        todo!()
+    /// Tells everyone what happened to something that is not a container.
+    pub fn tell(&self, kind: &'static str, action: &str, actor: &str, attributes: BTreeMap<String, String>) {
+        let time = Timestamp::now();
+        self.events.tell(Event {
+            time,
+            kind,
+            action: action.to_owned(),
+            actor: actor.to_owned(),
+            attributes,
+        });
     }
+
+    /// Ends attachments and log readers and waits for what is under way. Containers go on.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Runs an operation to its end in a task of the engine's own.
+    async fn whole<T: Send + 'static>(
+        self: &Arc<Self>,
+        operation: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        match self.tasks.spawn(operation).await {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => unreachable!("nobody aborts an operation"),
+            },
+        }
+    }
+
+    /// Keeps a record, then shows it.
+    async fn keep(&self, container: &Container, record: Record) -> Result<(), StoreError> {
+        self.store.put(&record).await?;
+        container.publish(record);
+        Ok(())
+    }
+
+    /// Makes requests to the network service true, together or not at all.
+    async fn change_network(&self, requests: Vec<Request>) -> Result<(), NetworkError> {
+        if !requests.is_empty() {
+            self.network.change(requests).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells everyone what happened to a container.
+    fn tell_container(&self, record: &Record, action: &str, more: &[(&str, String)]) {
+        let mut attributes = record.spec.labels.clone();
+        let image = match &record.spec.root {
+            crate::Root::Image(reference) => reference.clone(),
+            crate::Root::Directory { path, .. } => path.display().to_string(),
+        };
+        attributes.insert("image".to_owned(), image);
+        attributes.insert("name".to_owned(), record.name.clone());
+        attributes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        self.tell("container", action, &record.id.to_string(), attributes);
+    }
+
+    fn dns_defaults(&self) -> DnsDefaults {
+        DnsDefaults {
+            servers: self.config.dns_servers.clone(),
+            search: self.config.dns_search.clone(),
+            options: self.config.dns_options.clone(),
+        }
+    }
+
+    /// What of a container outlives the machine's restart: its log and files.
+    fn directory(&self, id: &ContainerId) -> PathBuf {
+        self.config.data_root.join("containers").join(id.to_string())
+    }
+
+    /// What of a container does not: the shim's bundle.
+    fn bundle(&self, id: &ContainerId) -> PathBuf {
+        self.config.exec_root.join("containers").join(id.to_string())
+    }
+
+    /// Where a container's output is kept, if it is.
+    fn log_path(&self, record: &Record) -> Option<PathBuf> {
+        let kept = record.spec.log.driver != "none";
+        kept.then(|| self.directory(&record.id).join(format!("{}-json.log", record.id)))
+    }
+}
+
+/// Runs what blocks where it may.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Text of a path for errors.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }

@@ -6,6 +6,7 @@
 mod container;
 mod exec;
 mod network;
+mod volume;
 
 use thiserror::Error;
 
@@ -14,7 +15,12 @@ pub use container::{
     RestartError, StartError, StopError, TopError, UpdateError, WaitError,
 };
 pub use exec::ExecError;
-pub use network::{ConnectError, DisconnectError, FindNetworkError, NetworkError};
+pub(crate) use network::refusal;
+pub use network::{
+    ConnectError, CreateNetworkError, DisconnectError, FindNetworkError, NetworkError, PruneNetworksError,
+    RemoveNetworkError,
+};
+pub use volume::VolumeError;
 
 /// What sort of failure an error is; the edge makes a status code of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +103,10 @@ pub enum RootError {
     /// Docker's words; the tag is always said.
     #[error("No such image: {reference}")]
     NoImage { reference: String },
-    #[error("invalid reference format: {reference}")]
-    Reference { reference: String },
+    #[error("{message}")]
+    Reference { message: String },
+    #[error("cannot find the image")]
+    Image(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("{path} is not a directory")]
     NotADirectory { path: String },
     #[error("cannot make the root file system")]
@@ -112,7 +120,7 @@ impl RootError {
         match self {
             Self::NoImage { .. } => Kind::NotFound,
             Self::Reference { .. } | Self::NotADirectory { .. } => Kind::Invalid,
-            Self::Mount(_) | Self::Remove(_) => Kind::System,
+            Self::Image(_) | Self::Mount(_) | Self::Remove(_) => Kind::System,
         }
     }
 }

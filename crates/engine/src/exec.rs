@@ -39,3 +39,19 @@ pub enum ExecState {
     Running { pid: u32 },
     Exited { pid: u32, code: i32 },
 }
+
+/// A further process as the engine holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Exec {
+    pub(crate) spec: ExecSpec,
+    pub(crate) state: ExecState,
+}
+
+impl Exec {
+    /// The container has ended, and all of its processes with it.
+    pub(crate) fn killed(&mut self) {
+        if let ExecState::Running { pid } = self.state {
+            self.state = ExecState::Exited { pid, code: 137 };
+        }
+    }
+}

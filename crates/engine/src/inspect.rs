@@ -32,10 +32,11 @@ pub struct Inspect {
     /// How often the restart policy started it again.
     pub restart_count: u32,
     pub files: ManagedFiles,
+    /// As the container sees it.
+    pub hostname: String,
     pub execs: Vec<ExecId>,
     pub mounts: Vec<MountPoint>,
     pub network: NetworkState,
-    pub graph: GraphDriver,
 }
 
 /// The files the engine keeps for a container on the host.
@@ -112,20 +113,6 @@ pub struct GraphDriver {
     pub data: BTreeMap<String, String>,
 }
 
-/// A line of `docker ps`.
-pub type Summary = Inspect;
-
-/// Which containers to list.
-#[derive(Clone, Debug, Default)]
-pub struct ListOptions {
-    /// Not only running ones.
-    pub all: bool,
-    /// The latest so many, whatever their state; 0 is no limit.
-    pub limit: usize,
-    /// Docker's filters: `name`, `id`, `label`, `status`, `network`, …: any of the values must match.
-    pub filters: BTreeMap<String, Vec<String>>,
-}
-
 /// The processes of a container, as `ps -ef` shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Top {
@@ -140,5 +127,4 @@ pub struct Counts {
     pub running: usize,
     pub paused: usize,
     pub stopped: usize,
-    pub images: usize,
 }

@@ -4,31 +4,44 @@
 //! for; [`State`] is the life of a container; [`error`] says why not.
 
 mod config;
+mod container;
 mod engine;
 pub mod error;
 mod event;
 mod exec;
+mod files;
 mod id;
 mod inspect;
 mod log_options;
 mod logs;
+mod names;
+mod network;
+mod process;
 mod record;
+mod registry;
+mod rootfs;
 mod signal;
 pub mod spec;
 mod state;
 mod stdio;
+mod store;
+mod top;
+mod volume;
 
-pub use cnm;
+pub use image;
+pub use net::{self, cnm};
 
 pub use config::Config;
-pub use engine::{Created, Done, Engine, RemoveOptions, StopOptions, Update, WaitCondition, WaitExit};
+pub use engine::{
+    Created, Done, Engine, NetworkInspect, NetworkMember, RemoveOptions, StopOptions, Update, WaitCondition,
+    WaitExit,
+};
 pub use error::{Kind, chain};
 pub use event::{Event, Events, Subscription};
 pub use exec::{ExecInspect, ExecSpec, ExecState};
 pub use id::{ContainerId, ExecId, ParseIdError};
 pub use inspect::{
-    Connection, Counts, GraphDriver, Inspect, ListOptions, LiveConnection, ManagedFiles, MountPoint,
-    NetworkState, Summary, Top,
+    Connection, Counts, GraphDriver, Inspect, LiveConnection, ManagedFiles, MountPoint, NetworkState, Top,
 };
 pub use logs::{LogEntry, LogOptions};
 pub use signal::{ParseSignalError, Signal};
@@ -39,3 +52,5 @@ pub use spec::{
 };
 pub use state::{Exited, Running, StartFailure, State};
 pub use stdio::{AttachOptions, Attached, Input, Output, Stream};
+pub use top::{InterfaceStats, Stats};
+pub use volume::VolumeRecord;

@@ -1,138 +1,143 @@
-//! The stored form of what has no stored form of its own.
+//! A container as it is stored.
+//!
+//! Every record carries a version; a field that is added raises it, and
+//! [`Stored::read`] knows every version there ever was.
 
-/// Ports as `80/tcp` or `8000-8010/udp`.
-pub(crate) mod ports {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+mod fields;
 
-    use crate::cnm::Ports;
+use std::{collections::BTreeMap, sync::Arc};
 
-    pub(crate) fn serialize<S: Serializer>(ports: &[Ports], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(ports.iter().map(super::text))
-    }
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Ports>, D::Error> {
-        let texts = Vec::<String>::deserialize(deserializer)?;
-        let parse = |text: &String| {
-            super::parse(text).ok_or_else(|| D::Error::custom(format!("not ports: {text:?}")))
-        };
-        texts.iter().map(parse).collect()
+pub(crate) use fields::{mappings, parse, ports, time};
+
+use crate::{
+    ContainerId, ContainerSpec, EndpointSpec, State,
+    cnm::{EndpointId, NetworkId, SandboxId},
+    error::StoreError,
+};
+
+/// The version this engine writes.
+const VERSION: u32 = 1;
+
+/// All that is known of a container that must outlive the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Record {
+    pub(crate) id: ContainerId,
+    pub(crate) name: String,
+    #[serde(with = "time")]
+    pub(crate) created: Timestamp,
+    #[serde(with = "shared")]
+    pub(crate) spec: Arc<ContainerSpec>,
+    /// `sha256:…`; absent where the root is a directory.
+    pub(crate) image: Option<String>,
+    pub(crate) state: State,
+    pub(crate) restart_count: u32,
+    /// It was stopped on purpose: no policy starts it again, not even at the engine's start.
+    pub(crate) stopped: bool,
+    /// It has been started once, so that it has its files.
+    pub(crate) has_started: bool,
+    /// By the network's name, or what the user wrote where there is no such network yet.
+    pub(crate) connections: BTreeMap<String, ConnectionRecord>,
+    /// The sandbox it lives in while it runs: its own, or that of another container.
+    pub(crate) sandbox: Option<SandboxId>,
+    /// Volumes by the target they are mounted on.
+    pub(crate) volumes: BTreeMap<String, VolumeUse>,
+}
+
+/// One connection to one network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectionRecord {
+    pub(crate) spec: EndpointSpec,
+    pub(crate) network: Option<NetworkId>,
+    /// The endpoint that keeps its addresses, once there is one.
+    pub(crate) endpoint: Option<EndpointId>,
+}
+
+/// A volume that a container mounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VolumeUse {
+    pub(crate) name: String,
+    /// It was made up for this container and goes with it.
+    pub(crate) anonymous: bool,
+}
+
+impl Record {
+    /// A container that was just made.
+    pub(crate) fn new(name: &str, spec: ContainerSpec) -> Self {
+        Self {
+            id: ContainerId::random(),
+            name: name.to_owned(),
+            created: Timestamp::now(),
+            spec: Arc::new(spec),
+            image: None,
+            state: State::default(),
+            restart_count: 0,
+            stopped: false,
+            has_started: false,
+            connections: BTreeMap::new(),
+            sandbox: None,
+            volumes: BTreeMap::new(),
+        }
     }
 }
 
-/// Port mappings, field by field.
-pub(crate) mod mappings {
-    use std::net::IpAddr;
+/// A record with its version, as it lies on disk.
+#[derive(Serialize)]
+pub(crate) struct Stored<'a> {
+    version: u32,
+    record: &'a Record,
+}
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+/// What can be told of a record whatever its version.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+    record: serde_json::Value,
+}
 
-    use crate::cnm::{HostPorts, PortMapping};
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Stored {
-        container: String,
-        host_address: Option<IpAddr>,
-        host: Host,
+impl Stored<'_> {
+    /// A record as it is written.
+    pub(crate) fn bytes(record: &Record) -> Vec<u8> {
+        serde_json::to_vec(&Stored { version: VERSION, record }).expect("a record is JSON")
     }
 
-    #[derive(Serialize, Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    enum Host {
-        Any,
-        Exact(u16, u16),
-        FirstFree(u16, u16),
+    /// A record as it was written, by this engine or an older one.
+    pub(crate) fn read(id: &str, bytes: &[u8]) -> Result<Record, StoreError> {
+        let damaged = |source| StoreError::Damaged { id: id.to_owned(), source };
+        let versioned: Versioned = serde_json::from_slice(bytes).map_err(damaged)?;
+        match versioned.version {
+            VERSION => serde_json::from_value(versioned.record).map_err(damaged),
+            version => Err(StoreError::Version { id: id.to_owned(), version }),
+        }
     }
+}
 
-    pub(crate) fn serialize<S: Serializer>(
-        mappings: &[PortMapping],
+/// A specification behind an `Arc`, stored as itself.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::ContainerSpec;
+
+    pub(super) fn serialize<S: Serializer>(
+        spec: &Arc<ContainerSpec>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(mappings.iter().map(|mapping| Stored {
-            container: super::text(&mapping.container),
-            host_address: mapping.host_address,
-            host: match &mapping.host {
-                HostPorts::Any => Host::Any,
-                HostPorts::Exact(range) => Host::Exact(*range.start(), *range.end()),
-                HostPorts::FirstFree(range) => Host::FirstFree(*range.start(), *range.end()),
-            },
-        }))
+        ContainerSpec::serialize(spec, serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Vec<PortMapping>, D::Error> {
-        let stored = Vec::<Stored>::deserialize(deserializer)?;
-        let mapping = |stored: Stored| {
-            let container = super::parse(&stored.container)
-                .ok_or_else(|| D::Error::custom(format!("not ports: {:?}", stored.container)))?;
-            let host = match stored.host {
-                Host::Any => HostPorts::Any,
-                Host::Exact(first, last) => HostPorts::Exact(first..=last),
-                Host::FirstFree(first, last) => HostPorts::FirstFree(first..=last),
-            };
-            Ok(PortMapping { container, host_address: stored.host_address, host })
-        };
-        stored.into_iter().map(mapping).collect()
+    ) -> Result<Arc<ContainerSpec>, D::Error> {
+        ContainerSpec::deserialize(deserializer).map(Arc::new)
     }
-}
-
-/// A point in time as nanoseconds since the epoch.
-pub(crate) mod time {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(time)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
-use crate::cnm::{Ports, Proto};
-
-/// `80/tcp`, `8000-8010/udp`.
-pub(crate) fn text(ports: &Ports) -> String {
-    let (first, last) = (ports.range.start(), ports.range.end());
-    let proto = proto_name(ports.proto);
-    if first == last { format!("{first}/{proto}") } else { format!("{first}-{last}/{proto}") }
-}
-
-/// The name of a protocol, as Docker writes it.
-pub(crate) const fn proto_name(proto: Proto) -> &'static str {
-    match proto {
-        Proto::Tcp => "tcp",
-        Proto::Udp => "udp",
-        Proto::Sctp => "sctp",
-    }
-}
-
-/// Reads what [`text`] writes; TCP is meant where no protocol is said.
-pub(crate) fn parse(text: &str) -> Option<Ports> {
-    let (range, proto) = text.split_once('/').unwrap_or((text, "tcp"));
-    let proto = match proto.to_ascii_lowercase().as_str() {
-        "tcp" => Proto::Tcp,
-        "udp" => Proto::Udp,
-        "sctp" => Proto::Sctp,
-        _ => return None,
-    };
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last && first > 0).then_some(Ports { proto, range: first..=last })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_are_their_text() {
-        for text_of in ["80/tcp", "8000-8010/udp", "5/sctp"] {
-            assert_eq!(parse(text_of).map(|ports| text(&ports)).as_deref(), Some(text_of));
-        }
-        for wrong in ["", "0/tcp", "9-8/tcp", "80/icmp", "70000", "a/tcp"] {
-            assert_eq!(parse(wrong), None, "{wrong:?}");
-        }
-    }
-}
+mod tests;

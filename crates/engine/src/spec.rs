@@ -15,6 +15,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use check::{SpecError, check};
+pub(crate) use check::{check_name, is_name};
 pub use limits::{Limits, RestartPolicy, Ulimit};
 pub use mount::{BindOptions, MountKind, MountOrigin, MountSpec, Propagation};
 pub use network::{DnsSpec, EndpointSpec, NetworkMode, NetworkSettings, ParseNetworkModeError};
@@ -54,6 +55,8 @@ pub struct ContainerSpec {
     pub stop_timeout: Option<i64>,
     /// Columns and rows of a terminal at start.
     pub console_size: Option<(u16, u16)>,
+    /// What the caller wants to have back from `inspect`; kept, and not looked at.
+    pub extra: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Where the root file system comes from.

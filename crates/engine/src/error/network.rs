@@ -3,14 +3,15 @@
 use thiserror::Error;
 
 use super::{FindError, Kind, StoreError};
+use crate::cnm::{controller::Kind as Refusal, spec::InvalidNetworkError};
 
 /// Why no one network is meant by a text.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum FindNetworkError {
     #[error("network {term} not found")]
     NotFound { term: String },
-    #[error("network {term} is ambiguous ({matches} matches found based on {by})")]
-    Ambiguous { term: String, matches: usize, by: &'static str },
+    #[error("network {term} is ambiguous ({matches} matches found based on ID prefix)")]
+    Ambiguous { term: String, matches: usize },
 }
 
 impl FindNetworkError {
@@ -27,8 +28,9 @@ impl FindNetworkError {
 pub enum NetworkError {
     #[error(transparent)]
     Find(#[from] FindNetworkError),
-    #[error("invalid endpoint settings:\n{}", .problems.join("\n"))]
-    Settings { problems: Vec<String> },
+    /// All problems at once, after `invalid endpoint settings:`.
+    #[error("{message}")]
+    Settings { message: String },
     /// What the network service refused, in its own words.
     #[error("{message}")]
     Refused { message: String, kind: Kind },
@@ -50,6 +52,69 @@ impl NetworkError {
             Self::Find(error) => error.kind(),
             Self::Settings { .. } => Kind::Invalid,
             Self::Refused { .. } => Kind::System,
+        }
+    }
+}
+
+/// Why a network was not created.
+#[derive(Debug, Error)]
+pub enum CreateNetworkError {
+    #[error(transparent)]
+    Invalid(#[from] InvalidNetworkError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+impl CreateNetworkError {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Invalid(error) => refusal(error.kind()),
+            Self::Network(error) => error.kind(),
+        }
+    }
+}
+
+/// What a refusal by the model is to a client.
+pub(crate) const fn refusal(kind: Refusal) -> Kind {
+    match kind {
+        Refusal::NotFound => Kind::NotFound,
+        Refusal::Invalid => Kind::Invalid,
+        Refusal::Conflict => Kind::Conflict,
+        Refusal::Forbidden => Kind::Forbidden,
+        Refusal::Unavailable => Kind::Unavailable,
+        Refusal::System => Kind::System,
+    }
+}
+
+/// Why a network was not removed.
+#[derive(Debug, Error)]
+pub enum RemoveNetworkError {
+    #[error(transparent)]
+    Find(#[from] FindNetworkError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+impl RemoveNetworkError {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Find(error) => error.kind(),
+            Self::Network(error) => error.kind(),
+        }
+    }
+}
+
+/// Why networks were not pruned.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum PruneNetworksError {
+    #[error("a prune operation is already running")]
+    Already,
+}
+
+impl PruneNetworksError {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Already => Kind::Conflict,
         }
     }
 }

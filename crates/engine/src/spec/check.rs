@@ -48,6 +48,10 @@ pub enum SpecError {
         "invalid volume specification: {source_path}: the source of a bind mount must be an absolute path"
     )]
     BindSource { source_path: String },
+    #[error(
+        "create {name}: \"{name}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
+    )]
+    VolumeName { name: String },
     #[error("the working directory '{workdir}' is invalid, it needs to be an absolute path")]
     Workdir { workdir: String },
     #[error("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")]
@@ -84,12 +88,17 @@ pub fn check(spec: &ContainerSpec) -> Result<(), SpecError> {
     check_log(spec)
 }
 
-/// Refuses a name that is not `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+/// Refuses a name that is not one.
 pub(crate) fn check_name(name: &str) -> Result<(), SpecError> {
-    let mut characters = name.chars();
+    if is_name(name) { Ok(()) } else { Err(SpecError::Name { name: name.to_owned() }) }
+}
+
+/// Whether a text is `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+pub(crate) fn is_name(text: &str) -> bool {
+    let mut characters = text.chars();
     let first = characters.next().is_some_and(|c| c.is_ascii_alphanumeric());
     let others = characters.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
-    if first && others && name.len() > 1 { Ok(()) } else { Err(SpecError::Name { name: name.to_owned() }) }
+    first && others && (2..=255).contains(&text.len())
 }
 
 fn check_command(spec: &ContainerSpec) -> Result<(), SpecError> {
@@ -193,13 +202,21 @@ fn check_mounts(spec: &ContainerSpec) -> Result<(), SpecError> {
             return Err(SpecError::DuplicateMount { target: target.to_owned() });
         }
         targets.push(trimmed);
-        if let MountKind::Bind { source, .. } = &mount.kind
-            && !source.is_absolute()
-        {
-            return Err(SpecError::BindSource { source_path: source.display().to_string() });
-        }
+        check_mount_source(&mount.kind)?;
     }
     Ok(())
+}
+
+fn check_mount_source(kind: &MountKind) -> Result<(), SpecError> {
+    match kind {
+        MountKind::Bind { source, .. } if !source.is_absolute() => {
+            Err(SpecError::BindSource { source_path: source.display().to_string() })
+        }
+        MountKind::Volume { name: Some(name), .. } if !is_name(name) => {
+            Err(SpecError::VolumeName { name: name.clone() })
+        }
+        MountKind::Bind { .. } | MountKind::Volume { .. } | MountKind::Tmpfs { .. } => Ok(()),
+    }
 }
 
 fn check_log(spec: &ContainerSpec) -> Result<(), SpecError> {

@@ -1,18 +1,12 @@
 //! How a container is connected.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::PathBuf,
-    str::FromStr,
-};
+use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    cnm::{Mac, PortMapping, Ports},
+    cnm::{PortMapping, Ports},
     record,
 };
 
@@ -48,14 +42,18 @@ pub struct DnsSpec {
     pub options: Vec<String>,
 }
 
-/// What is asked of one connection to one network.
+/// What is asked of one connection to one network, as the user wrote it.
+///
+/// It means something only to a network, which may not exist yet: it is checked
+/// by the connection, which tells all problems at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndpointSpec {
-    pub v4: Option<Ipv4Addr>,
-    pub v6: Option<Ipv6Addr>,
-    pub link_local: Vec<IpAddr>,
-    pub mac: Option<Mac>,
+    /// Empty if none was asked for; so are `v6` and `mac`.
+    pub v4: String,
+    pub v6: String,
+    pub link_local: Vec<String>,
+    pub mac: String,
     pub aliases: Vec<String>,
     pub links: Vec<String>,
     pub driver_options: BTreeMap<String, String>,

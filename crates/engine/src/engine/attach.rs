@@ -1,0 +1,163 @@
+//! Attaching to a container's first process, before or while it runs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use runtime::client;
+use tokio::sync::mpsc;
+
+use super::Engine;
+use crate::{
+    AttachOptions, Attached, Input, LogOptions, Output, State, Stream,
+    container::{Container, Waiting},
+    error::{AttachError, ProcessError},
+    process::{Client, ProcessId, Streams},
+};
+
+/// So many pieces of output wait for a slow client before the shim has to.
+const PIECES: usize = 64;
+
+impl Engine {
+    /// Attaches. A container that does not run yet is waited for.
+    ///
+    /// # Errors
+    /// If the container is frozen, or about to be started again.
+    pub async fn attach(
+        self: &Arc<Self>,
+        term: &str,
+        options: AttachOptions,
+    ) -> Result<Attached, AttachError> {
+        let container = self.registry.find(term)?;
+        let id = container.id.to_string();
+        let record = container.record();
+        match &record.state {
+            State::Paused(_) => return Err(AttachError::Paused { id }),
+            State::Restarting(_) => return Err(AttachError::Restarting { id }),
+            State::Created { .. }
+            | State::Running(_)
+            | State::Exited(_)
+            | State::Removing(_)
+            | State::Dead(_) => {}
+        }
+        let wants_input = options.stdin && options.stream && record.spec.command.open_stdin;
+        let Ends { output, input, attached } = ends(wants_input, record.spec.command.tty);
+        let streams = Streams { stdin: wants_input, stdout: options.stdout, stderr: options.stderr };
+        let waiting = Waiting { streams, output, input };
+        if options.logs {
+            self.replay(&container, options, &waiting.output).await;
+        }
+        if options.stream {
+            let of = |source| AttachError::Process { id, source };
+            self.join_streams(&container, waiting).await.map_err(of)?;
+        }
+        Ok(attached)
+    }
+
+    /// Joins at once where there is a process, or leaves word for the start.
+    async fn join_streams(
+        self: &Arc<Self>,
+        container: &Container,
+        waiting: Waiting,
+    ) -> Result<(), ProcessError> {
+        let client = {
+            let mut live = container.live();
+            match live.client.clone() {
+                Some(client) => client,
+                None => {
+                    live.waiting.push(waiting);
+                    return Ok(());
+                }
+            }
+        };
+        self.attach_waiting(&client, waiting).await
+    }
+
+    /// Joins somebody to the first process.
+    pub(super) async fn attach_waiting(&self, client: &Client, waiting: Waiting) -> Result<(), ProcessError> {
+        let attached = client.attach(ProcessId::Init, waiting.streams).await?;
+        let client::Attached { output, stdin } = attached;
+        let closing = self.closing.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = pass_output(output, &waiting.output) => {}
+                () = closing.cancelled() => {}
+            }
+        });
+        self.pass_input(stdin, waiting.input);
+        Ok(())
+    }
+
+    /// Passes on what a client writes, until it leaves.
+    pub(super) fn pass_input(&self, mut stdin: client::Stdin, input: Option<mpsc::Receiver<Bytes>>) {
+        let Some(mut input) = input else { return };
+        let closing = self.closing.clone();
+        self.tasks.spawn(async move {
+            loop {
+                let data = tokio::select! {
+                    data = input.recv() => data,
+                    () = closing.cancelled() => None,
+                };
+                let passed = match data {
+                    Some(data) if data.is_empty() => stdin.close().await,
+                    Some(data) => stdin.write_all(&data).await,
+                    None => return,
+                };
+                if passed.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Sends what was logged, in a task of its own since the client may read slowly.
+    async fn replay(
+        self: &Arc<Self>,
+        container: &Container,
+        options: AttachOptions,
+        output: &mpsc::Sender<Output>,
+    ) {
+        let wanted = LogOptions { stdout: options.stdout, stderr: options.stderr, ..LogOptions::default() };
+        let id = container.id.to_string();
+        let Ok(mut entries) = self.logs(&id, wanted).await else { return };
+        let output = output.clone();
+        self.tasks.spawn(async move {
+            while let Some(Ok(entry)) = entries.recv().await {
+                if output.send(Output { stream: entry.stream, data: entry.line }).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+/// Passes on output until the process has ended, the shim has gone, or nobody listens.
+pub(super) async fn pass_output(mut from: client::Output, to: &mpsc::Sender<Output>) {
+    loop {
+        let next = tokio::select! {
+            next = from.next() => next,
+            () = to.closed() => return,
+        };
+        let Ok(Some(chunk)) = next else { return };
+        let stream = match chunk.stream {
+            runtime::protocol::stream::STDERR => Stream::Stderr,
+            _ => Stream::Stdout,
+        };
+        if to.send(Output { stream, data: chunk.data }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A client's ends of a process's streams, and ours.
+pub(super) struct Ends {
+    pub(super) output: mpsc::Sender<Output>,
+    pub(super) input: Option<mpsc::Receiver<Bytes>>,
+    pub(super) attached: Attached,
+}
+
+/// A way for output and, if wanted, one for input.
+pub(super) fn ends(wants_input: bool, tty: bool) -> Ends {
+    let (output, received) = mpsc::channel(PIECES);
+    let (sender, input) = wants_input.then(|| mpsc::channel(PIECES)).unzip();
+    Ends { output, input, attached: Attached { output: received, input: sender.map(Input), tty } }
+}

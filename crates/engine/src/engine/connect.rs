@@ -1,0 +1,254 @@
+//! Connecting containers to networks and disconnecting them, whatever their state.
+//!
+//! A container that does not run only learns what to do at its next start. One
+//! that runs, frozen or not, is plugged in one change of the network service;
+//! then its record is kept. If that fails, the change is taken back.
+
+use std::sync::Arc;
+
+use super::Engine;
+use crate::{
+    EndpointSpec, NetworkMode, State,
+    cnm::{Driver, Model, Namespace, Network, SandboxId, controller::Request},
+    container::Container,
+    error::{ConnectError, DisconnectError, NetworkError},
+    files, network,
+    record::{ConnectionRecord, Record},
+};
+
+impl Engine {
+    /// Connects a container to a network.
+    ///
+    /// # Errors
+    /// If the container, the network or the settings forbid it; nothing has changed then.
+    pub async fn connect(
+        self: &Arc<Self>,
+        term: &str,
+        network: &str,
+        settings: EndpointSpec,
+    ) -> Result<(), ConnectError> {
+        let container = self.registry.find(term)?;
+        let (engine, network) = (Arc::clone(self), network.to_owned());
+        self.whole(async move { engine.connect_whole(&container, &network, settings).await }).await
+    }
+
+    async fn connect_whole(
+        &self,
+        container: &Container,
+        term: &str,
+        settings: EndpointSpec,
+    ) -> Result<(), ConnectError> {
+        let _turn = container.turn.lock().await;
+        let mut record = Record::clone(&container.record());
+        if matches!(record.state, State::Dead(_) | State::Removing(_)) {
+            return Err(ConnectError::MarkedForRemoval { id: record.id.to_string() });
+        }
+        if let NetworkMode::Container(_) | NetworkMode::Path(_) = record.spec.network.mode {
+            return Err(ConnectError::Shared);
+        }
+        let model = self.network.model();
+        let network = network::find(&model, term)?;
+        check_mix(&record, network, &model)?;
+        let alive = record.state.alive().is_some();
+        if record.connections.contains_key(&network.name) && alive {
+            let (name, network) = (record.name.clone(), network.name.clone());
+            return Err(ConnectError::Already { name, network });
+        }
+        let checked = network::settings(&record, &settings, network)?;
+        let mut connection = ConnectionRecord { spec: settings, network: Some(network.id), endpoint: None };
+        if alive {
+            let id = network::new_endpoint();
+            let create = network::endpoint_with(&record, checked, network, id);
+            connection.endpoint = Some(id);
+            record.connections.insert(network.name.clone(), connection);
+            return self.plug(container, record, &network.name, (id, create)).await;
+        }
+        // A new wish for the same network: the endpoint that kept the old one's addresses goes.
+        let old = record.connections.insert(network.name.clone(), connection);
+        let old = old.and_then(|old| old.endpoint).filter(|id| model.endpoint(id).is_some());
+        self.change_network(old.map(Request::DeleteEndpoint).into_iter().collect()).await?;
+        self.keep(container, record.clone()).await?;
+        self.tell_network(&record, &network.name, "connect");
+        Ok(())
+    }
+
+    /// Plugs a container that runs: endpoint and join in one change, then the record.
+    async fn plug(
+        &self,
+        container: &Container,
+        mut record: Record,
+        name: &str,
+        (id, create): (crate::cnm::EndpointId, Request),
+    ) -> Result<(), ConnectError> {
+        let model = self.network.model();
+        let mut requests = vec![create];
+        let sandbox = match record.sandbox.filter(|id| model.sandbox(id).is_some()) {
+            Some(sandbox) => sandbox,
+            None => {
+                let (sandbox, request) = network::new_own_sandbox(&record, &self.dns_defaults());
+                requests.insert(0, request);
+                record.sandbox = Some(sandbox);
+                sandbox
+            }
+        };
+        requests.push(Request::Join { endpoint: id, sandbox });
+        self.change_network(requests).await.map_err(|error| error.of_endpoint(&record))?;
+        if let Err(error) = self.keep(container, record.clone()).await {
+            let back = vec![Request::Leave(id), Request::DeleteEndpoint(id)];
+            if let Err(error) = self.change_network(back).await {
+                tracing::error!(container = %record.id, error = crate::chain(&error), "an endpoint is left");
+            }
+            return Err(error.into());
+        }
+        self.refresh_files(&record);
+        self.tell_network(&record, name, "connect");
+        Ok(())
+    }
+
+    /// Disconnects a container from a network. `force` also cuts what is no longer a container's.
+    ///
+    /// # Errors
+    /// If it is not connected, or on the host's stack; nothing has changed then.
+    pub async fn disconnect(
+        self: &Arc<Self>,
+        term: &str,
+        network: &str,
+        force: bool,
+    ) -> Result<(), DisconnectError> {
+        let found = self.registry.find(term);
+        let (engine, network, term) = (Arc::clone(self), network.to_owned(), term.to_owned());
+        self.whole(async move {
+            match found {
+                Ok(container) => engine.disconnect_whole(&container, &network).await,
+                Err(_) if force => engine.cut(&term, &network).await,
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+
+    async fn disconnect_whole(&self, container: &Container, term: &str) -> Result<(), DisconnectError> {
+        let _turn = container.turn.lock().await;
+        let mut record = Record::clone(&container.record());
+        let id = record.id.to_string();
+        if matches!(record.state, State::Dead(_) | State::Removing(_)) {
+            return Err(DisconnectError::MarkedForRemoval { id });
+        }
+        let model = self.network.model();
+        let found = network::find(&model, term);
+        let name = found.as_ref().map_or_else(|_| term.to_owned(), |network| network.name.clone());
+        let alive = record.state.alive().is_some();
+        if alive && name == "host" && record.spec.network.mode == NetworkMode::Host {
+            return Err(DisconnectError::FromHost);
+        }
+        let before = record.clone();
+        let Some(connection) = record.connections.remove(&name) else {
+            // A network that is gone is still a wish that can be taken back; one that never was is not.
+            found?;
+            let network = name;
+            return Err(if alive {
+                DisconnectError::NotAttached { id, network }
+            } else {
+                DisconnectError::NotConnected { id, network }
+            });
+        };
+        let requests = unplug(&connection, &model);
+        let left = self.change_network(requests).await;
+        left.map_err(|source| DisconnectError::Leave { id, network: name.clone(), source })?;
+        if let Err(error) = self.keep(container, record.clone()).await {
+            self.put_back(&before, &name).await;
+            return Err(error.into());
+        }
+        if alive {
+            self.refresh_files(&record);
+        }
+        self.tell_network(&before, &name, "disconnect");
+        Ok(())
+    }
+
+    /// Joins again what could not be forgotten.
+    async fn put_back(&self, before: &Record, name: &str) {
+        let model = self.network.model();
+        let back = || {
+            let connection = before.connections.get(name)?;
+            let network = model.network(&connection.network?)?;
+            let id = connection.endpoint?;
+            let create = network::endpoint(before, &connection.spec, network, id).ok()?;
+            let join = before.sandbox.map(|sandbox| Request::Join { endpoint: id, sandbox });
+            Some([create].into_iter().chain(join).collect::<Vec<_>>())
+        };
+        if let Err(error) = self.change_network(back().unwrap_or_default()).await {
+            tracing::error!(container = %before.id, error = crate::chain(&error), "a connection is lost");
+        }
+    }
+
+    /// Removes the endpoint of a container that is no more, by the container's name.
+    async fn cut(&self, name: &str, network: &str) -> Result<(), DisconnectError> {
+        let model = self.network.model();
+        let network = network::find(&model, network)?;
+        let Some(endpoint) = model.endpoint_by_name(&network.id, name) else {
+            let (id, network) = (name.to_owned(), network.name.clone());
+            return Err(DisconnectError::NotAttached { id, network });
+        };
+        let leave = endpoint.sandbox().map(|_| Request::Leave(endpoint.id));
+        let requests = leave.into_iter().chain([Request::DeleteEndpoint(endpoint.id)]).collect();
+        let left = self.change_network(requests).await;
+        let (id, network) = (name.to_owned(), network.name.clone());
+        left.map_err(|source| DisconnectError::Leave { id, network, source })
+    }
+
+    /// Writes hosts and resolv.conf anew. A container whose files cannot be written stays connected.
+    fn refresh_files(&self, record: &Record) {
+        let Some(sandbox) = &record.sandbox else { return };
+        if let Err(error) = files::write(&self.files_of(record), &self.network.model(), sandbox) {
+            tracing::warn!(container = %record.id, %error, "hosts and resolv.conf are as before");
+        }
+    }
+
+    /// Whether a sandbox is the host's stack.
+    pub(super) fn is_host(&self, sandbox: &SandboxId) -> bool {
+        self.network.model().sandbox(sandbox).is_some_and(|sandbox| sandbox.namespace == Namespace::Host)
+    }
+}
+
+/// Which networks do not go together.
+fn check_mix(record: &Record, network: &Network, model: &Model) -> Result<(), ConnectError> {
+    if record.spec.network.mode == NetworkMode::Host {
+        return Err(ConnectError::Shared);
+    }
+    if network.driver == Driver::Host {
+        return Err(ConnectError::ToHost);
+    }
+    let is_none =
+        |name: &String| model.network_by_name(name).is_some_and(|network| network.driver == Driver::Null);
+    let others = || record.connections.keys().filter(|name| **name != network.name);
+    if others().any(is_none) || (network.driver == Driver::Null && others().next().is_some()) {
+        return Err(ConnectError::WithNone);
+    }
+    Ok(())
+}
+
+/// What takes an endpoint out of its sandbox and gives its addresses back.
+fn unplug(connection: &ConnectionRecord, model: &Model) -> Vec<Request> {
+    let Some(endpoint) = connection.endpoint.and_then(|id| model.endpoint(&id)) else { return Vec::new() };
+    let leave = endpoint.sandbox().map(|_| Request::Leave(endpoint.id));
+    leave.into_iter().chain([Request::DeleteEndpoint(endpoint.id)]).collect()
+}
+
+impl NetworkError {
+    /// Says of which endpoint the host's ports could not be had, as Docker does.
+    pub(super) fn of_endpoint(self, record: &Record) -> Self {
+        match self {
+            Self::Refused { ref message, kind } if message.contains("port is already allocated") => {
+                let endpoint = record.connections.values().find_map(|connection| connection.endpoint);
+                let id = endpoint.map(|id| id.to_string()).unwrap_or_default();
+                let message = format!(
+                    "driver failed programming external connectivity on endpoint {} ({id}): {message}",
+                    record.name
+                );
+                Self::Refused { message, kind }
+            }
+            Self::Find(_) | Self::Settings { .. } | Self::Refused { .. } => self,
+        }
+    }
+}

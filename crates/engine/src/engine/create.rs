@@ -1,0 +1,243 @@
+//! Making a container.
+
+use std::sync::Arc;
+
+use super::{Created, Engine, blocking, shown};
+use crate::{
+    ContainerSpec, MountKind, MountOrigin, MountSpec, NetworkMode, Root,
+    container::Container,
+    error::CreateError,
+    names, network,
+    record::{Record, VolumeUse},
+    rootfs::{self, Base},
+    spec,
+    volume::{self, VolumeRecord},
+};
+
+impl Engine {
+    /// Makes a container. What the image says fills in what `spec` leaves open.
+    ///
+    /// # Errors
+    /// If anything asked for cannot be had; nothing is made then.
+    pub async fn create(self: &Arc<Self>, spec: ContainerSpec) -> Result<Created, CreateError> {
+        let engine = Arc::clone(self);
+        self.whole(async move { engine.create_now(spec).await }).await
+    }
+
+    async fn create_now(&self, mut spec: ContainerSpec) -> Result<Created, CreateError> {
+        spec::check(&spec)?;
+        let base = self.base(&spec.root).await?;
+        if let Base::Image(image) = &base {
+            merge(&mut spec, image.config());
+        }
+        if crate::process::arguments(&spec).is_empty() {
+            return Err(spec::SpecError::NoCommand.into());
+        }
+        let warnings = warnings(&spec);
+        for (option, value) in &self.config.log_options {
+            spec.log.options.entry(option.clone()).or_insert_with(|| value.clone());
+        }
+        let mut record = Record::new("", spec);
+        record.name = self.take_name(&record)?;
+        record.image = base.image_id();
+        match self.build(&mut record, base).await {
+            Ok(()) => {
+                let id = record.id;
+                self.tell_container(&record, "create", &[]);
+                self.registry.insert(Arc::new(Container::new(record)));
+                Ok(Created { id, warnings })
+            }
+            Err(error) => {
+                self.unbuild(&record).await;
+                self.registry.release_name(&record.name);
+                Err(error)
+            }
+        }
+    }
+
+    /// The root file system a container is based on.
+    async fn base(&self, root: &Root) -> Result<Base, CreateError> {
+        let (root, images) = (root.clone(), Arc::clone(&self.images));
+        Ok(blocking(move || Base::find(&root, &images)).await?)
+    }
+
+    /// The name asked for, or a new one.
+    fn take_name(&self, record: &Record) -> Result<String, CreateError> {
+        if let Some(name) = &record.spec.name {
+            let taken = |holder: crate::ContainerId| CreateError::NameTaken {
+                name: name.clone(),
+                holder: holder.to_string(),
+            };
+            return self.registry.take_name(name, record.id).map(|()| name.clone()).map_err(taken);
+        }
+        let free = |attempt: u32| {
+            let bytes = *crate::ContainerId::random().bytes();
+            let name = names::name([bytes[0], bytes[1], bytes[2], bytes[3]], attempt);
+            self.registry.take_name(&name, record.id).ok().map(|()| name)
+        };
+        Ok((0..).find_map(free).expect("there are more names than containers"))
+    }
+
+    /// Makes all that a container consists of before it runs.
+    async fn build(&self, record: &mut Record, base: Base) -> Result<(), CreateError> {
+        let directory = self.directory(&record.id);
+        let failed = |source| CreateError::Directory { path: shown(&directory), source };
+        std::fs::create_dir_all(&directory).map_err(failed)?;
+        let (id, images) = (record.id, Arc::clone(&self.images));
+        blocking(move || rootfs::create(&images, &id, &base)).await?;
+        self.make_volumes(record).await?;
+        let model = self.network.model();
+        record.connections = network::connections(&record.spec.network, &model);
+        let reserve = network::reserve(record, &model)?;
+        self.change_network(reserve).await?;
+        self.store.put(record).await?;
+        Ok(())
+    }
+
+    /// Takes back what [`Self::build`] made.
+    async fn unbuild(&self, record: &Record) {
+        let requests = network::remove(record, &self.network.model());
+        if let Err(error) = self.change_network(requests).await {
+            tracing::warn!(container = %record.id, error = crate::chain(&error), "addresses stay reserved");
+        }
+        let (id, images) = (record.id, Arc::clone(&self.images));
+        if let Err(error) = blocking(move || rootfs::remove(&images, &id)).await {
+            tracing::warn!(container = %record.id, error = crate::chain(&error), "a root file system is left");
+        }
+        for used in record.volumes.values().filter(|used| used.anonymous) {
+            self.discard_volume(&used.name).await;
+        }
+        if let Err(error) = volume::ignore_missing(std::fs::remove_dir_all(self.directory(&record.id))) {
+            tracing::warn!(container = %record.id, %error, "a directory is left");
+        }
+    }
+
+    /// Makes the volumes a container mounts, where there are none yet.
+    async fn make_volumes(&self, record: &mut Record) -> Result<(), CreateError> {
+        for mount in &record.spec.mounts {
+            let MountKind::Volume { name, .. } = &mount.kind else { continue };
+            let wanted: VolumeRecord = name.as_deref().map_or_else(volume::anonymous, volume::named);
+            let used = VolumeUse { name: wanted.name.clone(), anonymous: wanted.anonymous };
+            record.volumes.insert(mount.target.clone(), used);
+            self.ensure_volume(wanted).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What was asked for and will not be had. Docker's words.
+fn warnings(spec: &ContainerSpec) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if spec.network.mode == NetworkMode::Host && !spec.network.publish.is_empty() {
+        warnings.push("Published ports are discarded when using host network mode".to_owned());
+    }
+    warnings
+}
+
+/// Fills in from the image what a specification leaves open (moby `daemon/commit.go`, `merge`).
+fn merge(spec: &mut ContainerSpec, image: &image::ImageConfig) {
+    let command = &mut spec.command;
+    if command.user.is_empty() {
+        command.user.clone_from(&image.user);
+    }
+    if command.workdir.is_empty() {
+        command.workdir.clone_from(&image.working_dir);
+    }
+    let name = |text: &str| text.split_once('=').map_or(text, |(name, _)| name).to_owned();
+    let own: Vec<String> = command.env.iter().map(|text| name(text)).collect();
+    command.env.extend(image.env.iter().filter(|text| !own.contains(&name(text))).cloned());
+    let has_entrypoint = command.entrypoint.as_ref().is_some_and(|words| !words.is_empty());
+    if !has_entrypoint {
+        if command.args.as_ref().is_none_or(Vec::is_empty) {
+            command.args.clone_from(&image.cmd);
+        }
+        if command.entrypoint.is_none() {
+            command.entrypoint.clone_from(&image.entrypoint);
+        }
+    }
+    // `--entrypoint ""` comes as one empty word and means none.
+    if command.entrypoint.as_ref().is_some_and(|words| words.iter().all(String::is_empty)) {
+        command.entrypoint = None;
+    }
+    for (label, value) in &image.labels {
+        spec.labels.entry(label.clone()).or_insert_with(|| value.clone());
+    }
+    if spec.stop_signal.is_none() {
+        spec.stop_signal = image.stop_signal.as_ref().and_then(|text| text.parse().ok());
+    }
+    merge_ports(spec, image);
+    merge_volumes(spec, image.volumes.keys());
+}
+
+fn merge_ports(spec: &mut ContainerSpec, image: &image::ImageConfig) {
+    if matches!(spec.network.mode, NetworkMode::Container(_)) {
+        return;
+    }
+    for ports in image.exposed_ports.keys().filter_map(|text| crate::record::parse(text)) {
+        if !spec.network.exposed.contains(&ports) {
+            spec.network.exposed.push(ports);
+        }
+    }
+}
+
+/// A volume of the image is one of the container's own unless something else is mounted there.
+fn merge_volumes<'a>(spec: &mut ContainerSpec, volumes: impl Iterator<Item = &'a String>) {
+    for target in volumes {
+        let is_there = |mount: &MountSpec| mount.target.trim_end_matches('/') == target.trim_end_matches('/');
+        if target.starts_with('/') && !spec.mounts.iter().any(is_there) {
+            spec.mounts.push(MountSpec {
+                target: target.clone(),
+                kind: MountKind::Volume { name: None, no_copy: false, subpath: None },
+                read_only: false,
+                origin: MountOrigin::Volume,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn image() -> image::ImageConfig {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        image::ImageConfig {
+            env: words(&["PATH=/bin", "A=image"]),
+            entrypoint: Some(words(&["/entry"])),
+            cmd: Some(words(&["serve"])),
+            labels: BTreeMap::from([("from".to_owned(), "image".to_owned())]),
+            ..image::ImageConfig::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(entrypoint: Option<&[&str]>, args: Option<&[&str]>, expected: &[&str]) {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let mut spec = ContainerSpec::default();
+        spec.command.entrypoint = entrypoint.map(words);
+        spec.command.args = args.map(words);
+        merge(&mut spec, &image());
+        assert_eq!(crate::process::arguments(&spec), expected);
+    }
+
+    #[test]
+    fn commands_are_merged_as_docker_does() {
+        check(None, None, &["/entry", "serve"]);
+        check(None, Some(&["sh"]), &["/entry", "sh"]);
+        check(Some(&["/mine"]), None, &["/mine"]);
+        check(Some(&["/mine"]), Some(&["x"]), &["/mine", "x"]);
+        check(Some(&[""]), Some(&["sh"]), &["sh"]);
+    }
+
+    #[test]
+    fn the_containers_own_wins() {
+        let mut spec = ContainerSpec::default();
+        spec.command.env = vec!["A=own".to_owned()];
+        spec.labels.insert("from".to_owned(), "own".to_owned());
+        merge(&mut spec, &image());
+        assert_eq!(spec.command.env, ["A=own", "PATH=/bin"]);
+        assert_eq!(spec.labels["from"], "own");
+    }
+}

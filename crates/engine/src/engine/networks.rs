@@ -1,0 +1,143 @@
+//! Networks as the engine's callers see them: with the containers on them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::Engine;
+use crate::{
+    ContainerId,
+    cnm::{
+        Endpoint, Network, NetworkId,
+        controller::{Created, Request},
+        spec::{NetworkForm, NetworkSpec},
+    },
+    error::{CreateNetworkError, NetworkError, PruneNetworksError, RemoveNetworkError},
+    network,
+};
+
+/// A network and who is on it.
+#[derive(Clone, Debug)]
+pub struct NetworkInspect {
+    pub network: Arc<Network>,
+    pub endpoints: Vec<NetworkMember>,
+}
+
+/// An endpoint that has joined, and whose it is.
+#[derive(Clone, Debug)]
+pub struct NetworkMember {
+    /// Absent for an endpoint that is no container's.
+    pub container: Option<ContainerId>,
+    /// The container's name.
+    pub name: String,
+    pub endpoint: Arc<Endpoint>,
+}
+
+impl Engine {
+    /// Makes a network and tells its id.
+    ///
+    /// # Errors
+    /// If the form makes no sense, or is at odds with the networks there are.
+    pub async fn network_create(
+        self: &Arc<Self>,
+        form: NetworkForm,
+    ) -> Result<NetworkId, CreateNetworkError> {
+        let spec = NetworkSpec::parse(form)?;
+        let engine = Arc::clone(self);
+        self.whole(async move {
+            let outcome = engine.network.change(vec![Request::CreateNetwork(spec)]).await;
+            let outcome = outcome.map_err(NetworkError::from)?;
+            let id = outcome.created.iter().find_map(|created| match created {
+                Created::Network(id) => Some(*id),
+                Created::Sandbox(_) | Created::Endpoint(_) => None,
+            });
+            let id = id.expect("a network that was created has an id");
+            if let Some(network) = outcome.model.network(&id) {
+                engine.tell_of_network(network, "create");
+            }
+            Ok(id)
+        })
+        .await
+    }
+
+    /// All networks, by id.
+    pub fn network_list(&self) -> Vec<Arc<Network>> {
+        self.network.model().networks().cloned().collect()
+    }
+
+    /// The network a user means, and who is on it.
+    ///
+    /// # Errors
+    /// If there is none, or more than one.
+    pub fn network_inspect(&self, term: &str) -> Result<NetworkInspect, crate::error::FindNetworkError> {
+        let model = self.network.model();
+        let id = network::find(&model, term)?.id;
+        let network = Arc::clone(model.network(&id).expect("a network that was found is there"));
+        let joined = model.endpoints_of_network(&id).filter(|endpoint| endpoint.sandbox().is_some());
+        let member = |endpoint: &Arc<Endpoint>| NetworkMember {
+            container: endpoint.owner.parse().ok(),
+            name: endpoint.name.clone(),
+            endpoint: Arc::clone(endpoint),
+        };
+        Ok(NetworkInspect { network, endpoints: joined.map(member).collect() })
+    }
+
+    /// Removes a network that nobody is on. Containers that do not run may want it later, in vain.
+    ///
+    /// # Errors
+    /// If it is predefined, or somebody is on it.
+    pub async fn network_remove(self: &Arc<Self>, term: &str) -> Result<(), RemoveNetworkError> {
+        let (engine, term) = (Arc::clone(self), term.to_owned());
+        self.whole(async move {
+            let model = engine.network.model();
+            let id = network::find(&model, &term)?.id;
+            engine.change_network(vec![Request::DeleteNetwork(id)]).await?;
+            if let Some(network) = model.network(&id) {
+                engine.tell_of_network(network, "destroy");
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes every network of the user's that nobody is on and that `wanted` picks. Their names.
+    ///
+    /// # Errors
+    /// If somebody else is pruning.
+    pub async fn network_prune(
+        self: &Arc<Self>,
+        wanted: impl Fn(&Network) -> bool + Send,
+    ) -> Result<Vec<String>, PruneNetworksError> {
+        let _alone = self.pruning.try_lock().map_err(|_| PruneNetworksError::Already)?;
+        let model = self.network.model();
+        let in_use = |network: &Network| {
+            let joined = model.endpoints_of_network(&network.id).any(|endpoint| endpoint.sandbox().is_some());
+            joined || self.is_wanted(network)
+        };
+        let mut removed = Vec::new();
+        let unused = model.networks().filter(|network| !network.is_predefined() && !in_use(network));
+        for network in unused.filter(|network| wanted(network)) {
+            // Somebody may have joined it since: then it stays.
+            if self.network_remove(&network.id.to_string()).await.is_ok() {
+                removed.push(network.name.clone());
+            }
+        }
+        let attributes = BTreeMap::from([("reclaimed".to_owned(), "0".to_owned())]);
+        self.tell("network", "prune", "", attributes);
+        Ok(removed)
+    }
+
+    /// Whether a container, running or not, is connected to a network.
+    fn is_wanted(&self, network: &Network) -> bool {
+        let all = self.registry.all();
+        all.iter().any(|container| {
+            container.record().connections.values().any(|connection| connection.network == Some(network.id))
+        })
+    }
+
+    fn tell_of_network(&self, network: &Network, action: &str) {
+        let attributes = [
+            ("name".to_owned(), network.name.clone()),
+            ("type".to_owned(), network.driver.name().to_owned()),
+        ];
+        self.tell("network", action, &network.id.to_string(), attributes.into());
+    }
+}

@@ -1,0 +1,241 @@
+//! Starting a container: root file system, networks, files, process, record; all of it or nothing.
+
+use std::{path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
+use runtime::{bundle, client, spec::Namespace};
+
+use super::{Done, Engine, blocking};
+use crate::{
+    NetworkMode, Running, StartFailure, State,
+    cnm::SandboxId,
+    container::Container,
+    error::{ProcessError, StartError},
+    log_options, network,
+    process::{self, Client, ProcessId},
+    record::Record,
+    rootfs,
+};
+
+impl Engine {
+    /// Starts a container, unless it runs.
+    ///
+    /// # Errors
+    /// If any part of it cannot be had. Nothing is left then; `inspect` tells why.
+    pub async fn start(self: &Arc<Self>, term: &str) -> Result<Done, StartError> {
+        let container = self.registry.find(term)?;
+        let engine = Arc::clone(self);
+        self.whole(async move {
+            let _turn = container.turn.lock().await;
+            let mut record = Record::clone(&container.record());
+            (record.restart_count, record.stopped) = (0, false);
+            engine.start_held(&container, record).await
+        })
+        .await
+    }
+
+    /// Starts a container whose turn the caller holds, as `record` says.
+    pub(super) async fn start_held(
+        self: &Arc<Self>,
+        container: &Arc<Container>,
+        mut record: Record,
+    ) -> Result<Done, StartError> {
+        match &record.state {
+            State::Running(_) => return Ok(Done::Already),
+            State::Paused(_) => return Err(StartError::Paused),
+            State::Removing(_) | State::Dead(_) => return Err(StartError::MarkedForRemoval),
+            State::Created { .. } | State::Exited(_) | State::Restarting(_) => {}
+        }
+        let before = record.state.clone();
+        match self.bring_up(container, &mut record).await {
+            Ok(client) => {
+                self.tell_joined(&record);
+                self.tell_container(&record, "start", &[]);
+                container.publish(record);
+                self.watch_exit(container, client);
+                Ok(Done::Now)
+            }
+            Err(error) => {
+                record.state = before;
+                self.take_back(container, record, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Every step of a start, in an order in which each finds what it needs.
+    async fn bring_up(&self, container: &Container, record: &mut Record) -> Result<Client, StartError> {
+        let root = self.mount_root(record).await?;
+        let network = self.enter_network(container, record).await?;
+        let place = self.place(record, root, network).await?;
+        let wanted = process::runtime_spec(record, place)?;
+        let bundle = self.bundle(&record.id);
+        self.write_bundle(record, &bundle, &wanted)?;
+        let (client, _) = client::create(&self.config.shim, &bundle).await.map_err(ProcessError::from)?;
+        let waiting = {
+            let mut live = container.live();
+            live.client = Some(client.clone());
+            std::mem::take(&mut live.waiting)
+        };
+        for attached in waiting {
+            self.attach_waiting(&client, attached).await?;
+        }
+        let pid = client.start().await.map_err(ProcessError::from)?;
+        record.state = State::Running(Running { pid, started: Timestamp::now() });
+        record.has_started = true;
+        self.store.put(record).await?;
+        Ok(client)
+    }
+
+    /// Leaves nothing of a start that failed, but says why.
+    async fn take_back(self: &Arc<Self>, container: &Arc<Container>, mut record: Record, error: &StartError) {
+        self.release(container, &mut record).await;
+        let text = crate::chain(error);
+        let code = error.exit_code();
+        record.state = match record.state {
+            State::Restarting(mut exited) | State::Exited(mut exited) => {
+                (exited.code, exited.error) = (code, text);
+                State::Exited(exited)
+            }
+            State::Created { .. }
+            | State::Running(_)
+            | State::Paused(_)
+            | State::Removing(_)
+            | State::Dead(_) => State::Created { failure: Some(StartFailure { code, error: text }) },
+        };
+        if let Err(error) = self.store.put(&record).await {
+            tracing::error!(container = %record.id, error = crate::chain(&error), "cannot keep the record");
+        }
+        let auto_remove = record.spec.auto_remove;
+        container.publish_exit(record, code);
+        if auto_remove {
+            self.remove_soon(container);
+        }
+    }
+
+    async fn mount_root(&self, record: &Record) -> Result<PathBuf, StartError> {
+        let (images, id) = (Arc::clone(&self.images), record.id);
+        Ok(blocking(move || rootfs::mount(&images, &id)).await?)
+    }
+
+    /// Puts the container into its sandbox: that of another, or its own with all its networks.
+    async fn enter_network(
+        &self,
+        container: &Container,
+        record: &mut Record,
+    ) -> Result<Namespace, StartError> {
+        let sandbox = match &record.spec.network.mode {
+            NetworkMode::Container(other) => {
+                let sandbox = self.join_other(container, other)?;
+                record.sandbox = sandbox;
+                sandbox
+            }
+            NetworkMode::Bridge
+            | NetworkMode::Network(_)
+            | NetworkMode::Host
+            | NetworkMode::None
+            | NetworkMode::Path(_) => {
+                let mut joined = record.clone();
+                let model = self.network.model();
+                let requests =
+                    network::join(&mut joined, &model, &self.dns_defaults()).map_err(StartError::Network)?;
+                self.change_network(requests)
+                    .await
+                    .map_err(|error| StartError::Network(error.of_endpoint(&joined)))?;
+                *record = joined;
+                record.sandbox
+            }
+        };
+        Ok(sandbox.map_or(Namespace::Private, |id| self.namespace(&id)))
+    }
+
+    /// The sandbox of the container that this one joins.
+    fn join_other(&self, container: &Container, other: &str) -> Result<Option<SandboxId>, StartError> {
+        let target = self.registry.find(other).map_err(StartError::Joined)?;
+        if target.id == container.id {
+            return Err(StartError::JoinSelf);
+        }
+        let record = target.record();
+        // Said before looking, as the other says that it leaves before it looks who has
+        // joined: one of us sees the other.
+        container.live().joined = record.sandbox;
+        let status = record.state.status();
+        match &record.state {
+            State::Running(_) | State::Paused(_) if !target.live().leaving => Ok(record.sandbox),
+            State::Restarting(_) => Err(StartError::JoinedRestarting { id: target.id.to_string() }),
+            State::Running(_)
+            | State::Paused(_)
+            | State::Created { .. }
+            | State::Exited(_)
+            | State::Removing(_)
+            | State::Dead(_) => Err(StartError::JoinedNotRunning { name: other.to_owned(), status }),
+        }
+    }
+
+    /// How the runtime enters a sandbox.
+    pub(super) fn namespace(&self, sandbox: &SandboxId) -> Namespace {
+        use crate::cnm::Namespace as Model;
+        match self.network.model().sandbox(sandbox).map(|sandbox| sandbox.namespace.clone()) {
+            Some(Model::Host) => Namespace::Host,
+            Some(Model::Path(path)) => Namespace::Path(path.into()),
+            Some(Model::Own) | None => Namespace::Path(self.network.namespace(sandbox)),
+        }
+    }
+
+    fn write_bundle(
+        &self,
+        record: &Record,
+        bundle: &std::path::Path,
+        wanted: &runtime::spec::ContainerSpec,
+    ) -> Result<(), StartError> {
+        let invalid =
+            |error: runtime::spec::SpecError| ProcessError::Invalid { message: crate::chain(&error) };
+        let document = runtime::spec::oci_spec(wanted, &self.host).map_err(invalid)?;
+        let section = document.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
+        let compile = |section| self.filters.get(section);
+        let filter = section
+            .map(compile)
+            .transpose()
+            .map_err(|error| ProcessError::Invalid { message: crate::chain(&error) })?;
+        let filter = filter.map(|program| program.to_bytes());
+        let failed = |source| StartError::Files { what: "bundle", source };
+        std::fs::create_dir_all(bundle).map_err(failed)?;
+        bundle::clear(bundle).map_err(failed)?;
+        bundle::write(bundle, &document, &self.shim_config(record), filter.as_deref()).map_err(failed)
+    }
+
+    /// What the shim is told beyond the OCI document.
+    fn shim_config(&self, record: &Record) -> bundle::Config {
+        let limits = log_options::limits(&record.spec.log.options);
+        let log = self.log_path(record).map(|path| bundle::LogConfig {
+            path,
+            max_size: limits.max_size,
+            max_files: limits.max_files,
+        });
+        bundle::Config {
+            id: record.id.to_string(),
+            open_stdin: record.spec.command.open_stdin,
+            stdin_once: record.spec.command.stdin_once,
+            log,
+        }
+    }
+
+    /// Waits for the end of the first process, in a task that ends with the engine.
+    pub(super) fn watch_exit(self: &Arc<Self>, container: &Arc<Container>, client: Client) {
+        let (engine, container) = (Arc::clone(self), Arc::clone(container));
+        self.tasks.spawn(async move {
+            let ended = tokio::select! {
+                ended = client.wait(ProcessId::Init) => ended,
+                () = engine.closing.cancelled() => return,
+            };
+            engine.ended(&container, &client, ended).await;
+        });
+    }
+
+    /// Tells which networks a container has joined.
+    fn tell_joined(&self, record: &Record) {
+        for name in record.connections.keys() {
+            self.tell_network(record, name, "connect");
+        }
+    }
+}
