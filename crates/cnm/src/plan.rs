@@ -1,5 +1,7 @@
 //! The difference of two states, in an order that works.
 
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
