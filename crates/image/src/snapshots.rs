@@ -159,6 +159,9 @@ impl<'a> Snapshots<'a> {
         let rootfs = self.existing(container)?;
         let Some(overlay) = &rootfs.overlay else { return Ok(rootfs) };
         let failed = |source| SnapshotError::Read { container: container.to_owned(), source };
+        if !overlay.upper.is_dir() {
+            self.restore(container, overlay).map_err(failed)?;
+        }
         if !is_mount_point(&rootfs.merged).map_err(failed)? {
             overlay
                 .mount(&rootfs.merged)
@@ -187,7 +190,7 @@ impl<'a> Snapshots<'a> {
             Ok::<bool, StoreError>(orphaned)
         })?;
         let scratch = Scratch::new(&self.images.unfinished).map_err(failed)?;
-        fs::rename(self.directory(container), scratch.free_path()).map_err(failed)?;
+        unless_gone(fs::rename(self.directory(container), scratch.free_path())).map_err(failed)?;
         drop(scratch);
         if !is_last {
             return Ok(());
@@ -236,6 +239,17 @@ impl<'a> Snapshots<'a> {
             Ok(())
         })?;
         Ok(rootfs)
+    }
+
+    /// Makes the directories again. The record waits for the disk and they do not:
+    /// after a loss of power it may be there alone, of a container that wrote nothing
+    /// that it had waited for.
+    fn restore(&self, container: &str, overlay: &Overlay) -> io::Result<()> {
+        let scratch = Scratch::new(&self.images.unfinished)?;
+        let aside = scratch.free_path();
+        make_directories(&aside, overlay.lower.last().map(PathBuf::as_path))?;
+        Dir::open(&self.images.root.join("snapshots"))?.remove_all(container.as_ref())?;
+        fs::rename(&aside, self.directory(container))
     }
 
     fn existing(&self, container: &str) -> Result<Rootfs, SnapshotError> {

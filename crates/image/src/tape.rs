@@ -6,6 +6,7 @@
 //! entry for a short one.
 
 mod pax;
+mod sparse;
 
 use std::io::{self, Read};
 
@@ -18,8 +19,6 @@ const BLOCK: usize = 512;
 const EXTENSION_LIMIT: u64 = 1 << 20;
 /// The most bytes of a path: `PATH_MAX` of linux/limits.h with its NUL.
 const PATH_LIMIT: usize = 4095;
-/// The most pieces of a sparse file, each of them two numbers in memory.
-const PIECES_LIMIT: usize = 1 << 16;
 
 /// Why an archive cannot be read on.
 #[derive(Debug, Error)]
@@ -177,13 +176,18 @@ impl<R: Read> Tape<R> {
         let link = pax.link.or(said.long_link);
         let link = link.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
         let link = link.unwrap_or_default();
-        let sparse = kind == b'S';
+        let old_sparse = kind == b'S';
         let kind = entry_kind(kind, &path)?;
         if kind != Kind::File {
             // Some writers leave a file's size in the headers of its links.
             self.frame(0);
         }
-        let pieces = if sparse { Some(self.sparse(header)?) } else { None };
+        let pieces = match pax.sparse.take() {
+            Some(said) if kind == Kind::File => Some(self.pax_sparse(said)?),
+            Some(_) => return Err(TapeError::Sparse),
+            None if old_sparse => Some(self.old_sparse(header)?),
+            None => None,
+        };
         let size = match &pieces {
             Some((_, size)) => *size,
             None => self.content,
@@ -205,32 +209,6 @@ impl<R: Read> Tape<R> {
             pieces: pieces.map(|(pieces, _)| pieces),
             xattrs: std::mem::take(&mut pax.xattrs),
         })
-    }
-
-    /// The map of an old GNU sparse file: its pieces and its whole size.
-    fn sparse(&mut self, header: &Header) -> Result<(Vec<(u64, u64)>, u64), TapeError> {
-        let invalid = |_| TapeError::Field { field: "sparse map" };
-        let gnu = header.as_gnu().ok_or(TapeError::Sparse)?;
-        let size = gnu.real_size().map_err(invalid)?;
-        let mut pieces = Vec::new();
-        let mut add = |entries: &[tar::GnuSparseHeader]| -> Result<(), TapeError> {
-            for entry in entries.iter().filter(|entry| !entry.is_empty()) {
-                pieces.push((entry.offset().map_err(invalid)?, entry.length().map_err(invalid)?));
-            }
-            if pieces.len() > PIECES_LIMIT { Err(TapeError::Sparse) } else { Ok(()) }
-        };
-        add(&gnu.sparse)?;
-        let mut more = gnu.is_extended();
-        while more {
-            let mut block = tar::GnuExtSparseHeader::new();
-            if read_full(&mut self.input, block.as_mut_bytes())? != BLOCK {
-                return Err(TapeError::Truncated);
-            }
-            add(block.sparse())?;
-            more = block.is_extended();
-        }
-        check_pieces(&pieces, size, self.content)?;
-        Ok((pieces, size))
     }
 }
 
@@ -293,17 +271,6 @@ fn check_length(what: &'static str, bytes: &[u8]) -> Result<(), TapeError> {
         return Err(TapeError::TooLong { what, limit: PATH_LIMIT as u64 });
     }
     if bytes.contains(&0) { Err(TapeError::Field { field: what }) } else { Ok(()) }
-}
-
-/// Pieces are in order, do not overlap, lie in the file and are all the content.
-fn check_pieces(pieces: &[(u64, u64)], size: u64, content: u64) -> Result<(), TapeError> {
-    let (mut end, mut total) = (0_u64, 0_u64);
-    for (offset, length) in pieces {
-        let next = offset.checked_add(*length).filter(|next| *offset >= end && *next <= size);
-        end = next.ok_or(TapeError::Sparse)?;
-        total += length;
-    }
-    if total == content { Ok(()) } else { Err(TapeError::Sparse) }
 }
 
 /// A time before 1970 is written in base 256 and comes as a huge number: it becomes 0, as in Docker.

@@ -101,6 +101,19 @@ fn snapshots_survive_a_restart_of_the_engine() {
 }
 
 #[test]
+fn a_container_whose_directories_were_lost_with_the_power_starts_anew() {
+    let (_dir, images) = images();
+    in_own_mounts(|| {
+        let image = load(&images, &two_layers()).unwrap();
+        images.snapshots().prepare("c", image).unwrap();
+        fs::remove_dir_all(images.root.join("snapshots/c")).unwrap();
+        let rootfs = images.snapshots().mount("c").unwrap();
+        assert_eq!(fs::read(rootfs.merged.join("kept")).unwrap(), b"1");
+        images.snapshots().remove("c").unwrap();
+    });
+}
+
+#[test]
 fn a_directory_is_used_as_it_is_or_kept() {
     let (dir, images) = images();
     in_own_mounts(|| {

@@ -5,6 +5,9 @@ use super::TapeError;
 /// The records that hold extended attributes (star, GNU tar, Docker).
 const XATTR_PREFIX: &str = "SCHILY.xattr.";
 
+/// The records that describe holes.
+const SPARSE_PREFIX: &[u8] = b"GNU.sparse.";
+
 /// The last second that is kept: the year 9999.
 pub(super) const LATEST: i64 = 253_402_300_799;
 
@@ -18,6 +21,18 @@ pub(super) struct Records {
     pub(super) gid: Option<u64>,
     pub(super) mtime: Option<(i64, u32)>,
     pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) sparse: Option<Sparse>,
+}
+
+/// What the records say about a file with holes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sparse {
+    /// The form: 0 has the map in the records, 1 before the content.
+    pub(super) major: u64,
+    /// Bytes of the file with its holes.
+    pub(super) size: Option<u64>,
+    /// Offsets and lengths, in turn.
+    pub(super) numbers: Vec<u64>,
 }
 
 impl Records {
@@ -39,12 +54,29 @@ impl Records {
             b"uid" => self.uid = Some(number(value)?),
             b"gid" => self.gid = Some(number(value)?),
             b"mtime" => self.mtime = Some(time(value)?),
-            key if key.starts_with(b"GNU.sparse.") => return Err(TapeError::Sparse),
             key => {
                 if let Some(name) = key.strip_prefix(XATTR_PREFIX.as_bytes()) {
                     self.xattrs.push((name.to_vec(), value.to_vec()));
+                } else if let Some(name) = key.strip_prefix(SPARSE_PREFIX) {
+                    self.add_sparse(name, value)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn add_sparse(&mut self, key: &[u8], value: &[u8]) -> Result<(), TapeError> {
+        let sparse = self.sparse.get_or_insert_default();
+        match key {
+            b"name" => self.path = Some(value.to_vec()),
+            b"major" => sparse.major = number(value)?,
+            b"size" | b"realsize" => sparse.size = Some(number(value)?),
+            b"map" => {
+                let numbers = value.split(|byte| *byte == b',').map(number);
+                sparse.numbers = numbers.collect::<Result<_, _>>()?;
+            }
+            b"offset" | b"numbytes" => sparse.numbers.push(number(value)?),
+            _ => {}
         }
         Ok(())
     }
@@ -100,7 +132,7 @@ mod tests {
         {
             assert!(Records::parse(bad.as_bytes()).is_err(), "{bad:?}");
         }
-        assert!(matches!(Records::parse(b"22 GNU.sparse.major=1\n"), Err(TapeError::Sparse)));
+        assert!(Records::parse(b"22 GNU.sparse.major=x\n").is_err());
         assert_eq!(Records::parse(b"14 mtime=-1.5\n").unwrap().mtime, Some((0, 0)));
         assert_eq!(Records::parse(b"").unwrap(), Records::default());
     }

@@ -84,10 +84,6 @@ fn what_is_no_archive_is_refused() {
         &Tar::new().pax(&[("path", b"a\0b")]).file("x", "").finish(),
         "the name in a header is invalid",
     );
-    check_refused(
-        &Tar::new().pax(&[("GNU.sparse.major", b"1")]).file("x", "").finish(),
-        "a sparse file has a form that is not supported",
-    );
 }
 
 fn sparse(pieces: &[(u64, u64)], size: u64, content: &[u8]) -> Vec<u8> {
@@ -117,4 +113,57 @@ fn holes_are_known() {
     ] {
         check_refused(&bad, "a sparse file has a form that is not supported");
     }
+}
+
+/// An entry with these records and this content.
+fn pax_sparse(records: &[(&str, &[u8])], content: &[u8]) -> Vec<u8> {
+    Tar::new().pax(records).entry(&FileEntry::file("GNUSparseFile.1/x", 0o644, content)).finish()
+}
+
+#[test]
+fn holes_of_newer_archives_are_known_too() {
+    let mut content = b"2\n10\n3\n1000\n2\n".to_vec();
+    content.resize(512, 0);
+    content.extend_from_slice(b"abcde");
+    let newest: &[(&str, &[u8])] = &[
+        ("GNU.sparse.major", b"1"),
+        ("GNU.sparse.minor", b"0"),
+        ("GNU.sparse.name", b"sparse"),
+        ("GNU.sparse.realsize", b"5000"),
+    ];
+    let middle: &[(&str, &[u8])] =
+        &[("GNU.sparse.size", b"5000"), ("GNU.sparse.name", b"sparse"), ("GNU.sparse.map", b"10,3,1000,2")];
+    let oldest: &[(&str, &[u8])] = &[
+        ("GNU.sparse.size", b"5000"),
+        ("path", b"sparse"),
+        ("GNU.sparse.offset", b"10"),
+        ("GNU.sparse.numbytes", b"3"),
+        ("GNU.sparse.offset", b"1000"),
+        ("GNU.sparse.numbytes", b"2"),
+    ];
+    for (records, content) in [(newest, &content[..]), (middle, b"abcde"), (oldest, b"abcde")] {
+        let entries = read(&pax_sparse(records, content)).unwrap();
+        let (entry, content) = &entries[0];
+        assert_eq!(
+            (entry.path.as_slice(), entry.size, content.as_slice()),
+            (&b"sparse"[..], 5000, &b"abcde"[..])
+        );
+        assert_eq!(entry.pieces, Some(vec![(10, 3), (1000, 2)]));
+    }
+}
+
+#[test]
+fn maps_of_holes_that_lie_are_refused() {
+    let text = "a sparse file has a form that is not supported";
+    let one: &[(&str, &[u8])] = &[("GNU.sparse.major", b"1"), ("GNU.sparse.realsize", b"5000")];
+    for map in ["x\n", "99999999999999999999\n", "1000000\n", "1\n4999\n2\n", "1\n-1\n2\n"] {
+        let mut content = map.as_bytes().to_vec();
+        content.resize(514, 0);
+        check_refused(&pax_sparse(one, &content), text);
+    }
+    check_refused(&pax_sparse(one, b"1\n0\n"), "the archive ends in the middle");
+    check_refused(&pax_sparse(&[("GNU.sparse.major", b"2"), ("GNU.sparse.size", b"1")], b""), text);
+    check_refused(&pax_sparse(&[("GNU.sparse.map", b"0,1")], b"x"), text);
+    check_refused(&pax_sparse(&[("GNU.sparse.size", b"9"), ("GNU.sparse.map", b"0,1,2")], b"x"), text);
+    check_refused(&Tar::new().pax(&[("GNU.sparse.size", b"9")]).dir("d").finish(), text);
 }
