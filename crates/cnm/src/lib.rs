@@ -24,6 +24,7 @@ pub mod plan;
 pub mod port;
 pub mod record;
 pub mod spec;
+pub mod splice;
 pub mod state;
 
 pub use id::{EndpointId, Mac, NetworkId, ParseIdError, SandboxId};

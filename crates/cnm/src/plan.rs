@@ -72,7 +72,7 @@ impl Plan {
 /// and changes forwards, grouped as far as the kernel can take them at once.
 ///
 /// What vanishes with something else is not deleted on its own. What is kept
-/// ([`Key::Sysctl`]) is never deleted.
+/// ([`Key::is_kept`]) is never deleted.
 pub fn plan(from: &State, to: &State) -> Plan {
     let fate = fates(from, to);
     let deleted = from.iter().rev().filter(|(key, _)| fate.get(key) == Some(&Fate::Deleted));
@@ -99,7 +99,7 @@ fn fates<'a>(from: &'a State, to: &State) -> BTreeMap<&'a Key, Fate> {
     let mut fates = BTreeMap::new();
     let mut gone = BTreeSet::new();
     for (key, object) in from {
-        let stays = matches!(key, Key::Sysctl(_)) || to.get(key).is_some_and(|new| can_become(object, new));
+        let stays = key.is_kept() || to.get(key).is_some_and(|new| can_become(object, new));
         let fate = match bond(key, object, &gone) {
             Some(Bond::Vanishes) => Fate::Vanishes,
             Some(Bond::Rides) => Fate::Deleted,
@@ -150,8 +150,11 @@ fn alone(op: Op) -> Step {
     match op.key() {
         Key::Table | Key::Guard(..) | Key::Publish(..) => Step::Firewall(vec![op]),
         Key::Addr(ns, ..) | Key::Route(ns, _) => Step::Addressing(*ns, vec![op]),
-        Key::Sysctl(_) | Key::Port { .. } | Key::Netns(_) | Key::Bridge(_) | Key::Veth(_) => {
-            Step::Single(Box::new(op))
-        }
+        Key::Sysctl(_)
+        | Key::Port { .. }
+        | Key::Netns(_)
+        | Key::Bridge(_)
+        | Key::Veth(_)
+        | Key::LinkSysctl(..) => Step::Single(Box::new(op)),
     }
 }

@@ -39,6 +39,9 @@ pub enum Key {
     /// do not need it any more.
     Sysctl(Sysctl),
     /// Ports of the host that nobody else may bind. The unspecified address stands for all of its family.
+    ///
+    /// Each port is held by a bound socket; of more than [`HELD_PORTS`] it is only made sure
+    /// that nobody has one now.
     Port {
         proto: Proto,
         address: IpAddr,
@@ -54,6 +57,9 @@ pub enum Key {
     Bridge(String),
     /// Both ends; the host's is called [`veth_name`].
     Veth(EndpointId),
+    /// A setting that a user gave a link in a sandbox: the link and the path below
+    /// `/proc/sys`. It is kept, and vanishes with the link.
+    LinkSysctl(Ns, String, String),
     /// An address of the link of this name.
     Addr(Ns, String, IpNet),
     /// A route by its destination, in the main table.
@@ -91,6 +97,7 @@ pub enum Object {
     Netns(Netns),
     Bridge(Bridge),
     Veth(Veth),
+    LinkSysctl(String),
     /// Without duplicate address detection.
     Addr,
     Route(Route),
@@ -157,6 +164,16 @@ pub struct Route {
     pub link: String,
 }
 
+/// The longest range of ports that is held by sockets, one for each.
+pub const HELD_PORTS: usize = 1024;
+
+impl Key {
+    /// Whether the object outlives its purpose: it cannot be said what was there before.
+    pub const fn is_kept(&self) -> bool {
+        matches!(self, Self::Sysctl(_) | Self::LinkSysctl(..))
+    }
+}
+
 /// What an object needs under itself, or is for others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Carrier {
@@ -205,7 +222,9 @@ pub(crate) fn carriers(key: &Key, object: &Object) -> Vec<(Carrier, Bond)> {
             };
             master.chain(peer).collect()
         }
-        (Key::Addr(ns, link, _), _) => vec![(Carrier::Link(*ns, link.clone()), Bond::Vanishes)],
+        (Key::LinkSysctl(ns, link, _) | Key::Addr(ns, link, _), _) => {
+            vec![(Carrier::Link(*ns, link.clone()), Bond::Vanishes)]
+        }
         (Key::Route(ns, _), Object::Route(route)) => {
             vec![(Carrier::Link(*ns, route.link.clone()), Bond::Vanishes)]
         }
@@ -221,7 +240,9 @@ pub fn can_become(old: &Object, new: &Object) -> bool {
     match (old, new) {
         (Object::Bridge(old), Object::Bridge(new)) => old.network == new.network,
         (Object::Veth(old), Object::Veth(new)) => old.peer == new.peer && old.mac == new.mac,
-        (Object::Route(_), Object::Route(_)) | (Object::Element(_), Object::Element(_)) => true,
+        (Object::Route(_), Object::Route(_))
+        | (Object::Element(_), Object::Element(_))
+        | (Object::LinkSysctl(_), Object::LinkSysctl(_)) => true,
         (old, new) => old == new,
     }
 }

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 /// What is there without the settings that are kept.
 fn without_kept(state: &State) -> State {
     let mut state = state.clone();
-    state.retain(|key, _| !matches!(key, Key::Sysctl(_)));
+    state.retain(|key, _| !key.is_kept());
     state
 }
 
@@ -137,13 +137,26 @@ proptest! {
     }
 
     #[test]
+    fn a_failed_change_touches_nothing_outside_of_its_scope(
+        a in plot(), b in plot(), which in any::<usize>(), at in 1usize..12, failure in failure(),
+    ) {
+        let (before, after) = (a.model(), a.with_one_of(&b, which).model());
+        let scope = Scope::of(&delta(&before, &after), &before, &after);
+        let (from, to) = (kernel_state_of(&before, &scope), kernel_state_of(&after, &scope));
+        let mut kernel = FakeKernel::holding(kernel_state(&before));
+        kernel.fail_at(at, failure);
+        let now = if apply(&mut kernel, &from, &to).is_ok() { &after } else { &before };
+        prop_assert_eq!(without_kept(kernel.objects()), without_kept(&kernel_state(now)));
+    }
+
+    #[test]
     fn the_plan_of_a_scope_is_that_of_the_whole(a in plot(), b in plot(), which in any::<usize>()) {
         let (before, after) = (a.model(), a.with_one_of(&b, which).model());
         let scope = Scope::of(&delta(&before, &after), &before, &after);
         let part = plan(&kernel_state_of(&before, &scope), &kernel_state_of(&after, &scope));
         let whole = plan(&kernel_state(&before), &kernel_state(&after));
         // A setting that is needed already may be set again.
-        let new = |op: &&Op| !matches!(op.key(), Key::Sysctl(_));
+        let new = |op: &&Op| !op.key().is_kept();
         prop_assert_eq!(part.ops().filter(new).collect::<Vec<_>>(), whole.ops().filter(new).collect::<Vec<_>>());
     }
 

@@ -14,7 +14,7 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 mod attributes;
 mod signals;
 
-pub use signals::{Signals, block_signals, reset_signals};
+pub use signals::{Signals, block_signals, reset_signals, send, signal};
 
 use attributes::{Actions, Attributes};
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cnm::SandboxId;
 use cnm::apply::{Extent, Kernel, KernelError, Refusal};
 use cnm::plan::{Op, Step};
-use cnm::state::{Key, Object, State};
+use cnm::state::{Key, Ns, Object, State};
 use linux::conntrack::Conntrack;
 use linux::netns::{Netns, NetnsError};
 use linux::nfnl::Nfnl;
@@ -158,7 +158,7 @@ impl Shared {
     fn single(&self, op: &Op) -> Result<(), Refusal> {
         match (op, op.key()) {
             // What is kept is not put back.
-            (Op::Delete { .. }, Key::Sysctl(_)) => Ok(()),
+            (Op::Delete { .. }, Key::Sysctl(_) | Key::LinkSysctl(..)) => Ok(()),
             (Op::Create { .. } | Op::Change { .. }, Key::Sysctl(setting)) => {
                 self.in_host(|| sysctl::write(setting.path(), "1"))?.map_err(refused)
             }
@@ -182,7 +182,22 @@ impl Shared {
             }
             (Op::Change { to: Object::Veth(to), .. }, Key::Veth(endpoint)) => self.veth_set(endpoint, to),
             (Op::Delete { .. }, Key::Veth(endpoint)) => self.veth_del(endpoint),
+            (
+                Op::Create { object: Object::LinkSysctl(value), .. }
+                | Op::Change { to: Object::LinkSysctl(value), .. },
+                Key::LinkSysctl(ns, _, path),
+            ) => self.link_sysctl(*ns, path, value),
             _ => Err(refusal::unsupported()),
+        }
+    }
+
+    fn link_sysctl(&self, ns: Ns, path: &str, value: &str) -> Result<(), Refusal> {
+        match ns {
+            Ns::Host => self.in_host(|| sysctl::write(path, value))?.map_err(refused),
+            Ns::Sandbox(sandbox) => {
+                let inside = self.inside(&sandbox)?;
+                sysctl::write_in(&inside.netns, &[(path, value)]).map_err(refused)
+            }
         }
     }
 

@@ -27,15 +27,22 @@ pub const EXIT: &str = "exit.json";
 pub const LOG: &str = "shim.log";
 
 /// What a shim is told beyond the OCI spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
-    /// The container's identifier.
-    pub id: String,
     /// Gives the first process a standard input that clients write to.
     pub open_stdin: bool,
     /// Ends it when the first client that wrote to it ends its side.
     pub stdin_once: bool,
     pub log: Option<LogConfig>,
+    /// Milliseconds an attached client may take nothing, its megabyte of
+    /// buffer full and the container waiting, before it is cut off.
+    pub patience_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { open_stdin: false, stdin_once: false, log: None, patience_ms: 30_000 }
+    }
 }
 
 /// Where output is kept, in Docker's json-file format.

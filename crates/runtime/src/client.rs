@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::bundle;
@@ -266,7 +266,7 @@ async fn connect(bundle: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(format!("/proc/self/fd/{fd}/{}", bundle::SOCKET)).await
 }
 
-async fn receive(connection: &mut UnixStream) -> io::Result<Answer> {
+async fn receive(connection: &mut (impl AsyncRead + Unpin)) -> io::Result<Answer> {
     let mut header = [0; 4];
     connection.read_exact(&mut header).await?;
     let mut bytes = vec![0; frame::length(header)?];

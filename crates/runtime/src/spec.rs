@@ -130,6 +130,15 @@ pub struct TerminalSize {
     pub columns: u16,
 }
 
+impl TerminalSize {
+    /// The OCI form.
+    pub fn oci(self) -> oci_spec::runtime::Box {
+        let size = oci_spec::runtime::BoxBuilder::default();
+        let size = size.height(u64::from(self.rows)).width(u64::from(self.columns));
+        size.build().expect("both fields are set")
+    }
+}
+
 /// Which name space of one kind a container lives in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Namespace {

@@ -41,6 +41,7 @@ pub(super) const fn missing(key: &Key) -> Refused {
         | Key::Table
         | Key::Guard(..)
         | Key::Netns(_)
+        | Key::LinkSysctl(..)
         | Key::Publish(..) => ENOENT,
     }
 }
@@ -79,7 +80,7 @@ fn lost_peer(lost: &[(crate::state::Carrier, Bond)], ns: Ns) -> bool {
 
 impl FakeKernel {
     pub(super) fn may_create(&self, key: &Key, object: &Object) -> Result<(), Refused> {
-        if self.ours.contains_key(key) && !matches!(key, Key::Sysctl(_)) {
+        if self.ours.contains_key(key) && !key.is_kept() {
             return Err(EEXIST);
         }
         match (key, object) {
@@ -97,6 +98,9 @@ impl FakeKernel {
                 self.link_name_is_free(Ns::Host, &veth_name(endpoint))?;
                 self.link_name_is_free(veth.peer.0, &veth.peer.1)?;
                 self.master_exists(veth)
+            }
+            (Key::LinkSysctl(ns, link, _), Object::LinkSysctl(_)) => {
+                self.link_is_up(*ns, link).map(drop).ok_or(ENOENT)
             }
             (Key::Addr(ns, link, net), Object::Addr) => self.address_fits(*ns, link, *net),
             (Key::Route(ns, _), Object::Route(route)) => self.gateway_is_reachable(*ns, route),

@@ -51,6 +51,7 @@ impl fmt::Display for Key {
             Self::Netns(sandbox) => write!(f, "network namespace of sandbox {}", sandbox.short()),
             Self::Bridge(name) => write!(f, "bridge {name}"),
             Self::Veth(endpoint) => write!(f, "link {}", veth_name(endpoint)),
+            Self::LinkSysctl(ns, _, path) => write!(f, "setting {path} in {ns}"),
             Self::Addr(ns, link, net) => write!(f, "address {net} of {link} in {ns}"),
             Self::Route(ns, net) => write!(f, "route to {net} in {ns}"),
         }
@@ -95,6 +96,7 @@ fn create(f: &mut fmt::Formatter<'_>, key: &Key, object: &Object) -> fmt::Result
             write!(f, "address {mac} mtu {mtu}{} && ", InNs(ns))?;
             veth_set(f, &name, veth)
         }
+        (Key::LinkSysctl(ns, _, path), Object::LinkSysctl(value)) => setting(f, ns, path, value),
         (Key::Addr(ns, link, net), _) => {
             let nodad = if net.addr().is_ipv6() { " nodad" } else { "" };
             write!(f, "{} addr add {net} dev {link}{nodad}", Ip(ns))
@@ -115,13 +117,14 @@ fn change(f: &mut fmt::Formatter<'_>, key: &Key, from: &Object, to: &Object) -> 
         (Key::Route(ns, net), Object::Route(route)) => {
             write!(f, "{} route replace {}", Ip(ns), Way(net, route))
         }
+        (Key::LinkSysctl(ns, _, path), Object::LinkSysctl(value)) => setting(f, ns, path, value),
         (key, _) => write!(f, "# change {key} from {from:?} to {to:?}"),
     }
 }
 
 fn delete(f: &mut fmt::Formatter<'_>, key: &Key, object: &Object) -> fmt::Result {
     match (key, object) {
-        (Key::Sysctl(_) | Key::Port { .. }, _) => write!(f, "# release {key}"),
+        (Key::Sysctl(_) | Key::LinkSysctl(..) | Key::Port { .. }, _) => write!(f, "# release {key}"),
         (Key::Table, _) => write!(f, "nft 'delete table inet {TABLE}'"),
         (Key::Guard(set, key) | Key::Publish(set, key), _) => {
             write!(f, "nft 'delete element inet {TABLE} {set} {{ {} }}'", Tuple(key))
@@ -157,6 +160,13 @@ fn veth_set(f: &mut fmt::Formatter<'_>, name: &str, veth: &Veth) -> fmt::Result 
     let (isolated, hairpin) = (switch(isolated), switch(hairpin));
     write!(f, " up && bridge link set dev {name} isolated {isolated} hairpin {hairpin} && ")?;
     write!(f, "{} link set {interface} mtu {mtu} addrgenmode none up", Ip(ns))
+}
+
+fn setting(f: &mut fmt::Formatter<'_>, ns: &Ns, path: &str, value: &str) -> fmt::Result {
+    match ns {
+        Ns::Host => write!(f, "sysctl -w {path}={value}"),
+        Ns::Sandbox(sandbox) => write!(f, "ip netns exec {} sysctl -w {path}={value}", sandbox.short()),
+    }
 }
 
 /// `ip`, where it is to act.

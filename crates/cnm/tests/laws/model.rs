@@ -214,6 +214,11 @@ fn binding(kind: u8, first: u16) -> PortBinding {
     }
 }
 
+fn sysctls() -> (String, String) {
+    let option = "com.docker.network.endpoint.sysctls".to_owned();
+    (option, "net.ipv4.conf.IFNAME.log_martians=1".to_owned())
+}
+
 fn endpoint((n, s): (u8, u8), plot: &EndpointPlot, network: &NetworkPlot) -> Endpoint {
     // No two sandboxes share an address.
     let (pool, number) = (n * 2 + network.pool, plot.address + 10 * s);
@@ -223,6 +228,7 @@ fn endpoint((n, s): (u8, u8), plot: &EndpointPlot, network: &NetworkPlot) -> End
     let settings = EndpointSettings {
         link_local: link_local.into_iter().collect(),
         gateway_priority: plot.priority,
+        driver_options: plot.link_local.then(sysctls).into_iter().collect(),
         ..EndpointSettings::default()
     };
     let attachment = Attachment::Joined {

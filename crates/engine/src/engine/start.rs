@@ -213,10 +213,10 @@ impl Engine {
             max_files: limits.max_files,
         });
         bundle::Config {
-            id: record.id.to_string(),
             open_stdin: record.spec.command.open_stdin,
             stdin_once: record.spec.command.stdin_once,
             log,
+            ..bundle::Config::default()
         }
     }
 

@@ -5,8 +5,30 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// Highest signal number (`_NSIG` - 1 of Linux).
 const LAST: c_int = 64;
+
+/// A signal by its number, real-time ones included.
+pub fn signal(number: i32) -> io::Result<Signal> {
+    // 32 and 33 are the C library's own.
+    if !(1..=LAST).contains(&number) || matches!(number, 32 | 33) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("there is no signal {number}")));
+    }
+    // SAFETY: it is a signal, and not one the C library reserves.
+    #[expect(unsafe_code)]
+    Ok(unsafe { Signal::from_raw_unchecked(number) })
+}
+
+/// Sends a signal to a process; one that has ended is no error.
+pub fn send(pid: u32, number: i32) -> io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    match kill_process(pid, signal(number)?) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
 
 /// Blocked signals, read one by one (signalfd(2)). Does not block.
 #[derive(Debug)]
@@ -62,12 +84,15 @@ impl AsFd for Signals {
 /// Sets every signal to its default and blocks none: what a program that is
 /// about to be executed expects, and would otherwise inherit from us.
 pub fn reset_signals() -> io::Result<()> {
+    // `struct sigaction` of the kernel, all zero: the default, no flags, no mask.
+    let default = [0u64; 4];
     for signal in 1..=LAST {
-        // SAFETY: the default is no handler of ours. SIGKILL, SIGSTOP and the
-        // two that the C library keeps for itself fail, and need not be set.
+        // SAFETY: the kernel reads 32 bytes of `default`. SIGKILL and SIGSTOP
+        // fail, and need not be set; the C library's wrapper would leave out
+        // the two it keeps for itself, which posix_spawn(3) sets to be ignored.
         #[expect(unsafe_code)]
         unsafe {
-            libc::signal(signal, libc::SIG_DFL)
+            libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, std::ptr::null::<u64>(), 8)
         };
     }
     mask(libc::SIG_SETMASK, &none())

@@ -44,6 +44,7 @@ impl Shared {
         view.firewall().map_err(failed("the table"))?;
         view.namespaces().map_err(failed("the namespaces"))?;
         view.host_links().map_err(failed("the links"))?;
+        view.link_settings();
         view.addresses().map_err(failed("the addresses and routes"))?;
         if !all {
             view.state.retain(|key, _| expected.contains_key(key));
@@ -69,6 +70,24 @@ impl View<'_> {
         Ok(())
     }
 
+    /// Settings of links are read where they are expected; one that cannot be read is not there.
+    fn link_settings(&mut self) {
+        for (key, object) in self.expected {
+            let (Key::LinkSysctl(ns, _, path), Object::LinkSysctl(wanted)) = (key, object) else { continue };
+            let value = match ns {
+                Ns::Host => self.shared.in_host(|| sysctl::read(path).ok()).ok().flatten(),
+                Ns::Sandbox(sandbox) => self.sandboxes.get(sandbox).and_then(|inside| {
+                    sysctl::read_in(&inside.netns, &[path.as_str()]).ok().and_then(|mut values| values.pop())
+                }),
+            };
+            let Some(value) = value else { continue };
+            // The kernel puts tabs between numbers.
+            let same = value.split_whitespace().eq(wanted.split_whitespace());
+            let value = if same { wanted.clone() } else { value };
+            self.state.insert(key.clone(), Object::LinkSysctl(value));
+        }
+    }
+
     fn ports(&mut self) {
         let ports = lock(&self.shared.ports);
         self.state.extend(ports.keys().map(|key| (key.clone(), Object::Port)));
@@ -92,7 +111,12 @@ impl View<'_> {
                     self.sandboxes.extend(inside.map(|inside| (*sandbox, inside)));
                 }
                 (Key::Netns(sandbox), _)
-                | (Key::Addr(Ns::Sandbox(sandbox), ..) | Key::Route(Ns::Sandbox(sandbox), _), _) => {
+                | (
+                    Key::LinkSysctl(Ns::Sandbox(sandbox), ..)
+                    | Key::Addr(Ns::Sandbox(sandbox), ..)
+                    | Key::Route(Ns::Sandbox(sandbox), _),
+                    _,
+                ) => {
                     wanted.insert(*sandbox);
                 }
                 (_, Object::Veth(Veth { peer: (Ns::Sandbox(sandbox), _), .. })) => {
@@ -316,6 +340,7 @@ fn set_of(key: &Key) -> Option<cnm::nft::Set> {
         | Key::Netns(_)
         | Key::Bridge(_)
         | Key::Veth(_)
+        | Key::LinkSysctl(..)
         | Key::Addr(..)
         | Key::Route(..) => None,
     }

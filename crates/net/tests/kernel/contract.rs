@@ -109,7 +109,9 @@ fn what_cannot_change_in_place_is_made_anew_with_all_on_it() {
     let renamed = (Ns::Sandbox(sandbox(1)), "eth7".to_owned());
     let ns = Ns::Sandbox(sandbox(1));
     let mut elsewhere: State = everything();
-    elsewhere.retain(|key, _| !matches!(key, Key::Addr(on, ..) | Key::Route(on, _) if *on == ns));
+    elsewhere.retain(
+        |key, _| !matches!(key, Key::LinkSysctl(on, ..) | Key::Addr(on, ..) | Key::Route(on, _) if *on == ns),
+    );
     elsewhere.insert(Key::Veth(endpoint(1)), Object::Veth(Veth { peer: renamed, ..veth(1) }));
     let replaced = [
         with(everything(), Key::Veth(endpoint(1)), Object::Veth(Veth { mac: mac(0x77), ..veth(1) })),

@@ -85,6 +85,10 @@ pub(crate) fn joined(n: u8) -> State {
     State::from([
         (Key::Netns(sandbox(n)), Object::Netns(Netns::Own)),
         (Key::Veth(endpoint(n)), Object::Veth(veth(n))),
+        (
+            Key::LinkSysctl(ns, "eth0".to_owned(), "net/ipv4/conf/eth0/log_martians".to_owned()),
+            Object::LinkSysctl("1".to_owned()),
+        ),
         (Key::Addr(ns, "eth0".to_owned(), net(&format!("10.1.0.{host}/24"))), Object::Addr),
         (Key::Addr(ns, "eth0".to_owned(), net(&format!("fd00:1::{host}/64"))), Object::Addr),
         (Key::Route(ns, net("0.0.0.0/0")), route("10.1.0.1")),

@@ -176,6 +176,9 @@ impl World for Machine {
                 let route = routes.iter().find(|route| route.destination == *net).expect("a route");
                 rtnl.route_del(route).expect("delete");
             }
+            Key::LinkSysctl(ns, _, path) => {
+                linux::sysctl::write_in(&self.inside(*ns), &[(path, "0")]).expect("write");
+            }
             Key::Sysctl(setting) => linux::sysctl::write(setting.path(), "0").expect("write"),
             Key::Port { .. } => panic!("nobody else can take what we hold"),
         }

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use linux::process::{Spawn, Spawned};
 use thiserror::Error;
-use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
-use super::Client;
+use super::{Client, receive};
 use crate::protocol::{Answer, Failure, State};
 
 /// Why there is no shim, or no container in it.
@@ -62,13 +61,13 @@ async fn run(program: &Path, bundle: &Path, mode: &str) -> Result<Answer, Launch
     let failed =
         |source| LaunchError::Spawn { program: program.to_owned(), bundle: bundle.to_owned(), source };
     let (reader, child) = start(program, bundle, mode).map_err(failed)?;
-    let mut bytes = Vec::new();
     let mut reader = pipe::Receiver::from_owned_fd(reader).map_err(failed)?;
-    reader.read_to_end(&mut bytes).await.map_err(failed)?;
-    // The child ended, or is about to, once the pipe is closed: the shim itself
-    // is its orphaned child. Waiting takes microseconds and leaves no zombie.
+    // Not to the end of the pipe: a created container's process still holds it.
+    let answer = receive(&mut reader).await;
+    // The child has ended, or is about to: the shim itself is its orphaned
+    // child. Waiting takes microseconds and leaves no zombie.
     child.wait().map_err(failed)?;
-    serde_json::from_slice(&bytes).map_err(|_| silent(bundle))
+    answer.map_err(|_| silent(bundle))
 }
 
 fn start(program: &Path, bundle: &Path, mode: &str) -> io::Result<(OwnedFd, Spawned)> {

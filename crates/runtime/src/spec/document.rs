@@ -63,11 +63,7 @@ fn process(spec: &ContainerSpec, host: &Host) -> Result<oci::Process, SpecError>
     let mut process = oci::Process::default();
     process
         .set_terminal(spec.terminal.then_some(true))
-        .set_console_size(spec.terminal_size.filter(|_| spec.terminal).map(|size| {
-            let console =
-                oci::BoxBuilder::default().height(u64::from(size.rows)).width(u64::from(size.columns));
-            console.build().expect("both fields are set")
-        }))
+        .set_console_size(spec.terminal_size.filter(|_| spec.terminal).map(super::TerminalSize::oci))
         .set_user(user)
         .set_args(Some(args))
         .set_env(Some(spec.env.clone()))

@@ -109,7 +109,7 @@ fn own(spec: &ContainerSpec, host: &Host) -> Vec<oci::Mount> {
         mount("/dev/pts", "devpts", "devpts", DEVPTS),
         mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", sysfs]),
         mount("/sys/fs/cgroup", "cgroup", "cgroup", &[sysfs, "nosuid", "noexec", "nodev"]),
-        queue(spec),
+        mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
     ];
     if host.cgroup_v2 && spec.cgroup_namespace == Namespace::Host {
         all.retain(|mount| mount.destination().as_os_str() != "/sys/fs/cgroup");
@@ -120,7 +120,10 @@ fn own(spec: &ContainerSpec, host: &Host) -> Vec<oci::Mount> {
             &["rbind", sysfs, "nosuid", "noexec", "nodev"],
         ));
     }
-    all.push(match &spec.shm_source {
+    // Memory shared by name belongs to the IPC name space.
+    let host_shm = PathBuf::from("/dev/shm");
+    let shared = spec.shm_source.as_ref().or((spec.ipc == Namespace::Host).then_some(&host_shm));
+    all.push(match shared {
         Some(source) => mount("/dev/shm", "bind", &source.display().to_string(), &["rbind", "rprivate"]),
         None => mount(
             "/dev/shm",
@@ -133,18 +136,6 @@ fn own(spec: &ContainerSpec, host: &Host) -> Vec<oci::Mount> {
 }
 
 const DEVPTS: &[&str] = &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
-
-/// Message queues belong to the IPC name space; the host's are bound.
-fn queue(spec: &ContainerSpec) -> oci::Mount {
-    match spec.ipc {
-        Namespace::Host => {
-            mount("/dev/mqueue", "bind", "/dev/mqueue", &["rbind", "nosuid", "noexec", "nodev"])
-        }
-        Namespace::Private | Namespace::Path(_) => {
-            mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"])
-        }
-    }
-}
 
 fn bind(bound: &Mount) -> oci::Mount {
     let depth = if bound.non_recursive { "bind" } else { "rbind" };

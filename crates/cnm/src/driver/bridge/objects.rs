@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::{Config, rules};
+use super::{Config, rules, sysctls};
 use crate::{
     Attachment, Endpoint, Family, Mac, Network, NetworkId,
     state::{Bridge, Key, Ns, Object, Sysctl, Veth},
@@ -58,7 +58,18 @@ pub(crate) fn endpoint_objects(endpoint: &Endpoint, config: &Config, published: 
     let nets =
         nets.chain(own.into_iter().chain(endpoint.settings.link_local.iter().copied()).map(link_local));
     let addresses = nets.map(|net| (Key::Addr(inside, interface.clone(), net), Object::Addr));
-    std::iter::once((Key::Veth(endpoint.id), Object::Veth(veth))).chain(addresses).collect()
+    let sysctls = sysctls(&endpoint.settings.driver_options, interface).into_iter();
+    let settings = sysctls.filter_map(|(name, value)| {
+        let path = sysctl_path(&name, interface)?;
+        Some((Key::LinkSysctl(inside, interface.clone(), path), Object::LinkSysctl(value)))
+    });
+    std::iter::once((Key::Veth(endpoint.id), Object::Veth(veth))).chain(settings).chain(addresses).collect()
+}
+
+/// `net.ipv4.conf.IFNAME.forwarding` as a path; the interface's name may contain dots.
+fn sysctl_path(name: &str, interface: &str) -> Option<String> {
+    let (start, end) = name.split_once(&format!(".{interface}."))?;
+    Some(format!("{}/{interface}/{}", start.replace('.', "/"), end.replace('.', "/")))
 }
 
 /// The link-local address of every bridge of ours: a router needs one to look for its neighbours.

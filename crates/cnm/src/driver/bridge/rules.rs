@@ -34,10 +34,14 @@ pub(crate) fn guards(network: &Network, config: &Config) -> Vec<(Key, Object)> {
 /// sandbox's address of the same family.
 ///
 /// A range on all addresses that keeps its numbers is one element; any other
-/// has one for each port, since an interval leads to one port only.
+/// has one for each port, since an interval leads to one port only. `::1` has none:
+/// the kernel does not route it (see [`crate::splice`]).
 pub(crate) fn published(binding: &PortBinding, to: IpAddr) -> Vec<(Key, Object)> {
     let PortBinding { proto, host_address, host, container } = binding;
     let family = Family::of(&to);
+    if host_address.is_ipv6() && host_address.is_loopback() {
+        return Vec::new();
+    }
     let everywhere = host_address.is_unspecified();
     if everywhere && host == container && host.len() > 1 {
         let key = vec![Value::Ports(*host.start(), *host.end())];

@@ -1,0 +1,107 @@
+//! Published ports that the kernel cannot translate, and the engine splices.
+//!
+//! The kernel does not route `::1`, and it does not translate between families.
+//! Both are for people at the host and for single-family networks; the engine
+//! accepts such connections and copies bytes.
+
+use std::{net::IpAddr, ops::RangeInclusive};
+
+use crate::{Family, Model, Namespace, PortBinding, Proto, SandboxId};
+
+/// Connections to be accepted, and where they lead, port by port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Splice {
+    pub proto: Proto,
+    /// An address of the host, or the unspecified one for all of its family.
+    pub listen: IpAddr,
+    /// The first port of each, and how many.
+    pub ports: (u16, u16, u16),
+    /// The sandbox's address.
+    pub to: IpAddr,
+}
+
+impl Splice {
+    /// The port inside that a port of the host leads to.
+    pub fn target(&self, port: u16) -> Option<u16> {
+        let (outer, inner, count) = self.ports;
+        let offset = port.checked_sub(outer).filter(|offset| *offset < count)?;
+        inner.checked_add(offset)
+    }
+}
+
+/// What the engine must splice for a sandbox.
+pub fn splices(model: &Model, sandbox: &SandboxId) -> Vec<Splice> {
+    let Some(of) = model.sandbox(sandbox).filter(|of| of.namespace != Namespace::Host) else {
+        return Vec::new();
+    };
+    let address = |family| Some(model.gateway_endpoint(sandbox, family)?.address(family)?.addr());
+    let (v4, v6) = (address(Family::V4), address(Family::V6));
+    of.ports.iter().filter_map(|binding| splice(binding, v4, v6)).collect()
+}
+
+fn splice(binding: &PortBinding, v4: Option<IpAddr>, v6: Option<IpAddr>) -> Option<Splice> {
+    let PortBinding { proto, host_address, host, container } = binding;
+    let (same, other) = match Family::of(host_address) {
+        Family::V4 => (v4, v6),
+        Family::V6 => (v6, v4),
+    };
+    let loopback = match (host_address, same) {
+        (IpAddr::V6(address), Some(_)) if address.is_unspecified() || address.is_loopback() => {
+            Some(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST))
+        }
+        _ => None,
+    };
+    let (listen, to) = match (loopback, same) {
+        (Some(loopback), Some(to)) => (loopback, to),
+        (None, Some(_)) => return None,
+        (_, None) => (*host_address, other?),
+    };
+    let ports = (*host.start(), *container.start(), count(host)?);
+    Some(Splice { proto: *proto, listen, ports, to })
+}
+
+/// None if there are all 65,536, which nobody can publish: port 0 is not one.
+fn count(ports: &RangeInclusive<u16>) -> Option<u16> {
+    u16::try_from(ports.len()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(host: &str, v4: &str, v6: &str, expected: Option<(&str, &str)>) {
+        let host_address = host.parse().expect("an address");
+        let binding = PortBinding { proto: Proto::Tcp, host_address, host: 8080..=8089, container: 80..=89 };
+        let got = splice(&binding, v4.parse().ok(), v6.parse().ok());
+        let expected = expected.map(|(listen, to)| Splice {
+            proto: Proto::Tcp,
+            listen: listen.parse().expect("an address"),
+            ports: (8080, 80, 10),
+            to: to.parse().expect("an address"),
+        });
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn splices_what_the_kernel_does_not_translate() {
+        check("0.0.0.0", "10.0.0.2", "fd00::2", None);
+        check("::", "10.0.0.2", "fd00::2", Some(("::1", "fd00::2")));
+        check("::1", "10.0.0.2", "fd00::2", Some(("::1", "fd00::2")));
+        check("2001:db8::1", "10.0.0.2", "fd00::2", None);
+        check("::", "10.0.0.2", "", Some(("::", "10.0.0.2")));
+        check("::1", "10.0.0.2", "", Some(("::1", "10.0.0.2")));
+        check("0.0.0.0", "", "fd00::2", Some(("0.0.0.0", "fd00::2")));
+        check("::", "", "", None);
+    }
+
+    #[test]
+    fn ports_keep_their_order() {
+        let splice =
+            Splice { proto: Proto::Tcp, listen: [0; 4].into(), ports: (8080, 80, 10), to: [0; 4].into() };
+        assert_eq!(
+            [8079, 8080, 8089, 8090].map(|port| splice.target(port)),
+            [None, Some(80), Some(89), None]
+        );
+    }
+}
