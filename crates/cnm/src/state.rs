@@ -1,7 +1,7 @@
 //! What the kernel must hold: a sorted map of objects.
 //!
 //! The declaration order of [`Key`] is the order of creation; deletion runs
-//! backwards. What vanishes with what ([`carriers`], [`provides`]) and what can be
+//! backwards. What vanishes with what (`carriers`, `provides`) and what can be
 //! changed in place ([`can_become`]) is all that a plan must know about Linux.
 
 mod scope;
