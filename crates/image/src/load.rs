@@ -57,6 +57,8 @@ pub enum LoadError {
     NotAnImage,
     #[error("cannot read the archive")]
     Archive(#[from] crate::TapeError),
+    #[error("the archive has more than the limit of {limit} bytes")]
+    TooLarge { limit: u64 },
     #[error("the archive has no file {path}")]
     Missing { path: String },
     #[error("the file {path} in the archive cannot be understood")]
@@ -115,7 +117,7 @@ impl Images {
     pub fn load(&self, archive: impl Read, progress: OnProgress<'_>) -> Result<Vec<Loaded>, LoadError> {
         self.keeping(|| {
             let scratch = Scratch::new(&self.unfinished)?;
-            let archive = StagedArchive::read(archive, &scratch, progress)?;
+            let archive = StagedArchive::read(archive, &scratch, self.limits.bytes, progress)?;
             self.adopt(&plans(&archive)?, progress)
         })
     }

@@ -32,17 +32,21 @@ enum Item {
 }
 
 impl StagedArchive {
+    /// Reads an archive whose files have at most `limit` bytes.
     pub(crate) fn read(
         archive: impl Read,
         scratch: &Scratch,
+        limit: u64,
         progress: OnProgress<'_>,
     ) -> Result<Self, LoadError> {
+        let mut left = limit;
         let plain = decompressed(archive).map_err(broken)?;
         let told =
             Told { inner: plain, read: 0, told: 0, tell: |bytes| progress(Progress::Reading { bytes }) };
         let mut tape = Tape::new(told);
         let mut files = BTreeMap::new();
         while let Some(entry) = tape.next()? {
+            left = left.checked_sub(entry.size).ok_or(LoadError::TooLarge { limit })?;
             let path = normal(&String::from_utf8_lossy(&entry.path), "");
             let link = String::from_utf8_lossy(&entry.link).into_owned();
             let item = match entry.kind {

@@ -267,6 +267,19 @@ fn a_hostile_layer_is_named_and_leaves_nothing() {
 }
 
 #[test]
+fn an_archive_that_would_fill_the_disk_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let images = Images::open_with(dir.path(), crate::Limits { bytes: 1000, entries: 10 }).unwrap();
+    let text = "the archive has more than the limit of 1000 bytes";
+    let claims = Tar::new().raw(tar::EntryType::Regular, 1 << 50, b"").finish();
+    let bomb = gzip(&archive(&[("a", &[0; 600]), ("b", &[0; 600])]));
+    for archive in [claims, bomb] {
+        assert_eq!(images.load(archive.as_slice(), &quiet).expect_err(text).to_string(), text);
+    }
+    assert_eq!(count(&images.root.join("unfinished")), 0);
+}
+
+#[test]
 fn a_name_moves_to_the_image_that_was_loaded_last() {
     let (_dir, images) = images();
     let load = |content: &str| {
