@@ -167,7 +167,8 @@ impl NetworkService {
         answer.await.map_err(|_| ChangeError::Stopped)?
     }
 
-    /// Finishes what is under way and lets go of kernel and store; the networks stay.
+    /// Finishes what is under way and lets go of kernel and store. Networks stay as they
+    /// are if there is a sandbox; else their links and rules go until the next start.
     /// Later changes are refused.
     pub async fn close(&self) {
         let (reply, closed) = oneshot::channel();

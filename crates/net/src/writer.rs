@@ -22,7 +22,7 @@ use cnm::{
     Delta, HostPorts, Model,
     apply::KernelError,
     controller::{Context, Created, Defaults, Host as Facts, Request, decide_all},
-    state::{Key, Scope, kernel_state, kernel_state_of},
+    state::{Key, Scope, State, kernel_state, kernel_state_of},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -141,6 +141,11 @@ impl Writer {
             let Some(end) = finished.recv().await else { break };
             self.finish(end);
         }
+        if self.accepted.sandboxes().next().is_none() {
+            // Nobody would notice: an engine with nothing to hold leaves nothing behind.
+            self.pool.send(Job::Repair { desired: State::new() });
+            finished.recv().await.into_iter().for_each(|end| self.finish(end));
+        }
         drop(tokio::task::spawn_blocking(move || self.pool.close()).await);
         closing.map(|reply| reply.send(()));
     }
@@ -237,7 +242,7 @@ impl Writer {
 fn report(outcome: Result<usize, Vec<KernelError>>) {
     match outcome {
         Ok(0) => {}
-        Ok(operations) => tracing::warn!(operations, "what others changed of ours is repaired"),
+        Ok(operations) => tracing::info!(operations, "the kernel is as it should be again"),
         Err(errors) => {
             for error in errors {
                 tracing::error!(error = crate::chain(&error), "cannot repair the kernel");

@@ -124,6 +124,8 @@ fn two_sandboxes_meet_survive_a_restart_and_leave_nothing() {
         service.change(gone.into()).await.expect("both end");
         service.change(vec![Request::DeleteNetwork(web)]).await.expect("nobody is joined");
         until("only the default bridge is left", || links() == ["p0"]).await;
+        service.close().await;
+        until("an engine that holds nothing leaves nothing", || links().is_empty()).await;
     });
 }
 

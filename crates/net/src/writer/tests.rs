@@ -11,7 +11,6 @@ use cnm::{
     fake::{Failure, FakeKernel},
     plan::Step,
     spec::{EndpointSpec, NetworkForm, NetworkSpec, SandboxSpec},
-    state::State,
 };
 use tokio::task::JoinSet;
 
