@@ -19,4 +19,5 @@ pub mod rtnl;
 pub mod scratch;
 pub mod seccomp;
 pub mod sock_diag;
+pub mod socket;
 pub mod sysctl;

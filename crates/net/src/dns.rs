@@ -1,0 +1,171 @@
+//! The resolver of sandboxes: one server for each, behind 127.0.0.11:53.
+//!
+//! A server's sockets are opened inside its sandbox, on ports that are free
+//! there, and the namespace redirects port 53 of 127.0.0.11 to them: a process
+//! in the sandbox may itself serve port 53. What to answer is decided by
+//! [`cnm::names`] out of the published model; names that are not ours are asked
+//! of the host's servers from the host, or of the sandbox's own from inside it.
+//!
+//! ```text
+//! process → 127.0.0.11:53 → (redirect) → 127.0.0.11:PORT → server ─ names::answer
+//!                                                                 └ forward → upstream
+//! ```
+
+mod forward;
+mod message;
+mod resolv_conf;
+mod server;
+mod sockets;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cnm::{Model, SandboxId};
+use linux::netns::{Netns, NetnsError};
+use linux::nfnl::CommitError;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use resolv_conf::ResolvConf;
+use server::Server;
+use sockets::Sockets;
+
+/// Why a sandbox has no resolver.
+#[derive(Debug, Error)]
+pub enum DnsError {
+    /// Its namespace cannot be opened or entered.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// No socket on 127.0.0.11.
+    #[error("cannot {action} a socket of the resolver")]
+    Socket {
+        /// What was tried.
+        action: &'static str,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The namespace does not take the redirection.
+    #[error("cannot redirect port 53 to the resolver")]
+    Redirect(#[source] CommitError),
+    /// No netlink socket in the namespace.
+    #[error("cannot ask the namespace for its rules")]
+    Netlink(#[source] linux::netlink::Error),
+}
+
+/// The resolvers of all sandboxes of an engine.
+///
+/// A server keeps its sandbox's namespace alive: [`DnsServers::stop`] it when
+/// the sandbox is deleted. All of them end with this value.
+#[derive(Debug)]
+pub struct DnsServers {
+    model: watch::Receiver<Arc<Model>>,
+    host: Arc<ResolvConf>,
+    running: Mutex<BTreeMap<SandboxId, Option<Running>>>,
+}
+
+/// A server at work.
+#[derive(Debug)]
+struct Running {
+    netns: Netns,
+    /// Ends its tasks when it is dropped.
+    tasks: JoinSet<()>,
+}
+
+impl DnsServers {
+    /// No servers yet. `resolv_conf` is the host's; it is read again when it changes.
+    pub fn new(model: watch::Receiver<Arc<Model>>, resolv_conf: impl Into<PathBuf>) -> Self {
+        let host = Arc::new(ResolvConf::new(resolv_conf.into()));
+        Self { model, host, running: Mutex::default() }
+    }
+
+    /// Serves a sandbox of the model, whose namespace is at `netns` and has its
+    /// loopback link up. When this returns, names can be asked for. A sandbox
+    /// that is served already stays as it is.
+    ///
+    /// Everything else comes from the model as it is at every question: who is
+    /// there, and which servers the sandbox asks for other names.
+    pub async fn serve(&self, sandbox: SandboxId, netns: &Path) -> Result<(), DnsError> {
+        match self.running().entry(sandbox) {
+            Entry::Occupied(_) => return Ok(()),
+            Entry::Vacant(place) => place.insert(None),
+        };
+        let started = self.start(sandbox, netns).await;
+        let mut running = self.running();
+        match started {
+            // If it is not there any more, it was stopped meanwhile.
+            Ok(server) => drop(running.get_mut(&sandbox).map(|place| place.replace(server))),
+            Err(error) => {
+                running.remove(&sandbox);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a sandbox is served.
+    pub fn serves(&self, sandbox: &SandboxId) -> bool {
+        self.running().contains_key(sandbox)
+    }
+
+    /// Ends the server of a sandbox that ends, too, and lets go of its namespace.
+    pub async fn stop(&self, sandbox: &SandboxId) {
+        let stopped = self.running().remove(sandbox).flatten();
+        if let Some(mut server) = stopped {
+            server.tasks.shutdown().await;
+        }
+    }
+
+    /// Ends the server of a sandbox that goes on without one, and takes the
+    /// redirection away.
+    pub async fn withdraw(&self, sandbox: &SandboxId) -> Result<(), DnsError> {
+        let stopped = self.running().remove(sandbox).flatten();
+        let Some(mut server) = stopped else { return Ok(()) };
+        server.tasks.shutdown().await;
+        blocking(move || sockets::withdraw(&server.netns)).await
+    }
+
+    async fn start(&self, sandbox: SandboxId, netns: &Path) -> Result<Running, DnsError> {
+        let path = netns.to_owned();
+        let (netns, inside, sockets) = blocking(move || {
+            let netns = Netns::open(&path)?;
+            let inside = netns.try_clone()?;
+            let sockets = Sockets::open(&netns)?;
+            Ok::<_, DnsError>((netns, inside, sockets))
+        })
+        .await?;
+        let server = Server::new(sandbox, self.model.clone(), Arc::clone(&self.host), inside);
+        let mut tasks = JoinSet::new();
+        server
+            .spawn(sockets, &mut tasks)
+            .map_err(|source| DnsError::Socket { action: "register", source })?;
+        Ok(Running { netns, tasks })
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<SandboxId, Option<Running>>> {
+        // What is behind it is whole after every statement.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs on a thread that may wait.
+async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(f).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Reads arbitrary bytes as a query and as an answer to it, with every reader of this module.
+#[doc(hidden)]
+pub fn read_anything(bytes: &[u8]) {
+    let answer = cnm::names::Answer::Addresses(vec![cnm::Family::V6.unspecified(); 100]);
+    if let message::Asked::Question(query) = message::read(bytes) {
+        query.reply(&answer, message::Transport::Udp, bytes.len());
+    }
+    message::answers(bytes, message::id(bytes), bytes);
+    message::is_failure(bytes);
+}

@@ -1,0 +1,228 @@
+//! Asking the servers that know the other names.
+//!
+//! Servers are asked in their order: the next one as soon as one fails, and
+//! also when one takes long, whose answer still counts. One that did not answer
+//! is asked last for a while.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cnm::files::Upstream;
+use cnm::{Family, Model, SandboxId};
+use linux::netns::Netns;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, sleep_until, timeout};
+
+use super::blocking;
+use super::message::{Transport, answers, id, is_failure, set_id};
+use super::resolv_conf::ResolvConf;
+use super::sockets::{PORT, udp_for};
+
+/// When the next server is asked, too.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// When a question is given up. Clients wait five seconds and ask again (resolv.conf(5)).
+const DEADLINE: Duration = Duration::from_secs(8);
+/// How long a server that did not answer is asked last.
+const SULK: Duration = Duration::from_secs(10);
+/// How many questions of one sandbox are asked at once; each holds a socket.
+const AT_ONCE: usize = 128;
+/// How many sockets are made by one visit to a namespace.
+const STOCK: usize = 16;
+
+/// Asks on behalf of one sandbox.
+#[derive(Debug)]
+pub(super) struct Forwarder {
+    host: Arc<ResolvConf>,
+    inside: Arc<Inside>,
+    silent: Mutex<BTreeMap<IpAddr, Instant>>,
+    at_once: Semaphore,
+}
+
+impl Forwarder {
+    pub(super) fn new(host: Arc<ResolvConf>, netns: Netns) -> Self {
+        let inside = Arc::new(Inside { netns, ready: Mutex::default() });
+        Self { host, inside, silent: Mutex::default(), at_once: Semaphore::new(AT_ONCE) }
+    }
+
+    /// The reply of the first server that has one; a failure if all fail;
+    /// none if nobody answers.
+    pub(super) async fn ask(
+        &self,
+        model: &Model,
+        sandbox: &SandboxId,
+        query: &[u8],
+        transport: Transport,
+    ) -> Option<Vec<u8>> {
+        let dns = &model.sandbox(sandbox)?.dns;
+        let servers = cnm::files::upstreams(dns, &self.host.text().await);
+        let ask = async {
+            let _permit = self.at_once.acquire().await.ok()?;
+            self.ask_all(self.by_mood(servers), query, transport).await
+        };
+        timeout(DEADLINE, ask).await.ok()?
+    }
+
+    async fn ask_all(
+        &self,
+        mut servers: VecDeque<Upstream>,
+        query: &[u8],
+        transport: Transport,
+    ) -> Option<Vec<u8>> {
+        let query: Arc<[u8]> = query.into();
+        let (mut asked, mut failure) = (JoinSet::new(), None);
+        loop {
+            if let Some(server) = servers.pop_front() {
+                let (query, inside) = (Arc::clone(&query), Arc::clone(&self.inside));
+                asked
+                    .spawn(async move { (server.address, exchange(server, inside, query, transport).await) });
+            }
+            let patience = Instant::now() + PATIENCE;
+            let answer = tokio::select! {
+                answer = asked.join_next() => answer,
+                () = sleep_until(patience), if !servers.is_empty() => None,
+            };
+            match answer {
+                Some(Ok((_, Ok(reply)))) if is_failure(&reply) => failure = Some(reply),
+                Some(Ok((server, Ok(reply)))) => {
+                    self.forgive(server);
+                    return Some(reply);
+                }
+                Some(Ok((server, Err(error)))) => self.note_silence(server, &error),
+                Some(Err(_)) | None => {}
+            }
+            if servers.is_empty() && asked.is_empty() {
+                return failure;
+            }
+        }
+    }
+
+    /// The servers in their order, those that did not answer lately behind the others.
+    fn by_mood(&self, servers: Vec<Upstream>) -> VecDeque<Upstream> {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.retain(|_, since| since.elapsed() < SULK);
+        let (last, first): (Vec<_>, Vec<_>) =
+            servers.into_iter().partition(|server| silent.contains_key(&server.address));
+        first.into_iter().chain(last).collect()
+    }
+
+    fn note_silence(&self, server: IpAddr, error: &io::Error) {
+        tracing::debug!(%server, %error, "a name server does not answer");
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).insert(server, Instant::now());
+    }
+
+    fn forgive(&self, server: IpAddr) {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
+    }
+}
+
+/// One question to one server, which has until the deadline.
+async fn exchange(
+    server: Upstream,
+    inside: Arc<Inside>,
+    query: Arc<[u8]>,
+    transport: Transport,
+) -> io::Result<Vec<u8>> {
+    let address = SocketAddr::new(server.address, PORT);
+    match transport {
+        Transport::Udp => {
+            let socket = match server.on_host {
+                true => udp_for(server.address)?,
+                false => inside.udp(server.address).await?,
+            };
+            let reply = by_udp(UdpSocket::from_std(socket)?, address, &query);
+            timeout(2 * PATIENCE, reply).await.map_err(|_| io::ErrorKind::TimedOut)?
+        }
+        Transport::Tcp => {
+            let socket = match server.on_host {
+                true => tcp_for(server.address)?,
+                false => inside.tcp(server.address).await?,
+            };
+            let reply = async { by_tcp(socket.connect(address).await?, &query).await };
+            timeout(2 * PATIENCE, reply).await.map_err(|_| io::ErrorKind::TimedOut)?
+        }
+    }
+}
+
+/// A number that nobody who does not see the query can guess.
+fn random_id() -> io::Result<u16> {
+    let mut bytes = [0; 2];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(u16::from_ne_bytes(bytes))
+}
+
+/// Sends the query under a random id from a port of its own, and waits for its answer.
+async fn by_udp(socket: UdpSocket, server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
+    socket.connect(server).await?;
+    let (ours, theirs) = (random_id()?, id(query));
+    let mut sent = query.to_vec();
+    set_id(&mut sent, ours);
+    socket.send(&sent).await?;
+    let mut reply = vec![0; usize::from(u16::MAX)];
+    loop {
+        let len = socket.recv(&mut reply).await?;
+        if answers(query, ours, &reply[..len]) {
+            reply.truncate(len);
+            set_id(&mut reply, theirs);
+            return Ok(reply);
+        }
+    }
+}
+
+async fn by_tcp(mut stream: TcpStream, query: &[u8]) -> io::Result<Vec<u8>> {
+    let len = u16::try_from(query.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&len.to_be_bytes(), query].concat()).await?;
+    let len = stream.read_u16().await?;
+    let mut reply = vec![0; usize::from(len)];
+    stream.read_exact(&mut reply).await?;
+    if answers(query, id(query), &reply) { Ok(reply) } else { Err(io::ErrorKind::InvalidData.into()) }
+}
+
+fn tcp_for(server: IpAddr) -> io::Result<TcpSocket> {
+    match server {
+        IpAddr::V4(_) => TcpSocket::new_v4(),
+        IpAddr::V6(_) => TcpSocket::new_v6(),
+    }
+}
+
+/// Sockets of the sandbox's namespace. Making one means a thread that goes
+/// there: it makes some more while it is there.
+#[derive(Debug)]
+struct Inside {
+    netns: Netns,
+    ready: Mutex<Vec<(Family, std::net::UdpSocket)>>,
+}
+
+impl Inside {
+    async fn udp(self: Arc<Self>, server: IpAddr) -> io::Result<std::net::UdpSocket> {
+        let family = Family::of(&server);
+        if let Some(socket) = self.take(family) {
+            return Ok(socket);
+        }
+        blocking(move || {
+            let make = || (0..STOCK).map(|_| udp_for(server)).collect::<io::Result<Vec<_>>>();
+            let mut made = self.netns.enter(make).map_err(io::Error::other)??;
+            let first = made.pop().ok_or(io::ErrorKind::Other)?;
+            let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+            // Several may have come back from there at once.
+            let room = STOCK.saturating_sub(ready.len());
+            ready.extend(made.into_iter().take(room).map(|socket| (family, socket)));
+            Ok(first)
+        })
+        .await
+    }
+
+    async fn tcp(self: Arc<Self>, server: IpAddr) -> io::Result<TcpSocket> {
+        blocking(move || self.netns.enter(|| tcp_for(server)).map_err(io::Error::other)?).await
+    }
+
+    fn take(&self, family: Family) -> Option<std::net::UdpSocket> {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = ready.iter().rposition(|(of, _)| *of == family)?;
+        Some(ready.swap_remove(at).1)
+    }
+}

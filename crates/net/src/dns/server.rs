@@ -1,0 +1,190 @@
+//! The server of one sandbox: its loops over UDP and TCP.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cnm::names::{self};
+use cnm::{Model, SandboxId};
+use domain::base::iana::Rcode;
+use linux::netns::Netns;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, sleep, timeout};
+
+use super::forward::Forwarder;
+use super::message::{Asked, Query, TCP_MOST, Transport, read};
+use super::resolv_conf::ResolvConf;
+use super::sockets::Sockets;
+
+/// The longest query that is read by UDP.
+const QUERY: usize = 4096;
+/// How many questions for others a sandbox may have open; more are refused.
+const OPEN: usize = 2048;
+/// How many TCP connections a sandbox may have; more are closed.
+const CONNECTIONS: usize = 128;
+/// How long a TCP connection may say nothing.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long a loop rests when its socket fails, which it never should.
+const REST: Duration = Duration::from_millis(100);
+
+/// What the tasks of one server share.
+#[derive(Debug)]
+pub(super) struct Server {
+    sandbox: SandboxId,
+    model: watch::Receiver<Arc<Model>>,
+    forwarder: Forwarder,
+    turn: AtomicUsize,
+}
+
+/// What to do with a query.
+enum Next<'a> {
+    Reply(Vec<u8>),
+    Forward(Query<'a>),
+    Nothing,
+}
+
+impl Server {
+    pub(super) fn new(
+        sandbox: SandboxId,
+        model: watch::Receiver<Arc<Model>>,
+        host: Arc<ResolvConf>,
+        netns: Netns,
+    ) -> Arc<Self> {
+        Arc::new(Self { sandbox, model, forwarder: Forwarder::new(host, netns), turn: AtomicUsize::new(0) })
+    }
+
+    /// Starts to serve. Everything that is started ends with `tasks`.
+    pub(super) fn spawn(self: Arc<Self>, sockets: Sockets, tasks: &mut JoinSet<()>) -> io::Result<()> {
+        let udp = Arc::new(UdpSocket::from_std(sockets.udp)?);
+        let tcp = TcpListener::from_std(sockets.tcp)?;
+        tasks.spawn(Arc::clone(&self).serve_udp(udp));
+        tasks.spawn(self.serve_tcp(tcp));
+        Ok(())
+    }
+
+    fn model(&self) -> Arc<Model> {
+        Arc::clone(&self.model.borrow())
+    }
+
+    /// Decides without waiting.
+    fn next<'a>(&self, bytes: &'a [u8], transport: Transport) -> Next<'a> {
+        let query = match read(bytes) {
+            Asked::Question(query) => query,
+            Asked::Wrong(reply) => return Next::Reply(reply),
+            Asked::Nothing => return Next::Nothing,
+        };
+        let answer = names::answer(&self.model(), &self.sandbox, &query.question);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        match query.reply(&answer, transport, turn) {
+            Some(reply) => Next::Reply(reply),
+            None => Next::Forward(query),
+        }
+    }
+
+    async fn forward(&self, bytes: &[u8], transport: Transport) -> Option<Vec<u8>> {
+        self.forwarder.ask(&self.model(), &self.sandbox, bytes, transport).await
+    }
+
+    async fn serve_udp(self: Arc<Self>, socket: Arc<UdpSocket>) {
+        let (mut open, mut buffer) = (JoinSet::new(), [0; QUERY]);
+        loop {
+            let (len, client) = match socket.recv_from(&mut buffer).await {
+                Ok(received) => received,
+                Err(error) => {
+                    tracing::warn!(sandbox = %self.sandbox, %error, "the resolver cannot receive");
+                    sleep(REST).await;
+                    continue;
+                }
+            };
+            while open.try_join_next().is_some() {}
+            match self.next(&buffer[..len], Transport::Udp) {
+                Next::Nothing => {}
+                Next::Reply(reply) => send(&socket, &reply, client).await,
+                Next::Forward(query) if open.len() >= OPEN => {
+                    send(&socket, &query.failure(Rcode::REFUSED), client).await;
+                }
+                Next::Forward(_) => {
+                    let (server, socket) = (Arc::clone(&self), Arc::clone(&socket));
+                    let query: Box<[u8]> = buffer[..len].into();
+                    open.spawn(async move { server.forward_udp(&socket, &query, client).await });
+                }
+            }
+        }
+    }
+
+    async fn forward_udp(&self, socket: &UdpSocket, bytes: &[u8], client: SocketAddr) {
+        let reply = self.forward(bytes, Transport::Udp).await.or_else(|| failure(bytes));
+        if let Some(reply) = reply {
+            send(socket, &reply, client).await;
+        }
+    }
+
+    async fn serve_tcp(self: Arc<Self>, listener: TcpListener) {
+        let mut connections = JoinSet::new();
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    while connections.try_join_next().is_some() {}
+                    if connections.len() < CONNECTIONS {
+                        connections.spawn(Arc::clone(&self).serve_connection(stream));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(sandbox = %self.sandbox, %error, "the resolver cannot accept");
+                    sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    /// Answers one query after the other until the client is done.
+    async fn serve_connection(self: Arc<Self>, mut stream: TcpStream) {
+        while let Some(query) = read_query(&mut stream).await {
+            let reply = match self.next(&query, Transport::Tcp) {
+                Next::Reply(reply) => Some(reply),
+                Next::Forward(_) => self.forward(&query, Transport::Tcp).await.or_else(|| failure(&query)),
+                Next::Nothing => None,
+            };
+            let Some(reply) = reply else { return };
+            if write_reply(&mut stream, &reply).await.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// What to say when nobody answers.
+fn failure(bytes: &[u8]) -> Option<Vec<u8>> {
+    match read(bytes) {
+        Asked::Question(query) => Some(query.failure(Rcode::SERVFAIL)),
+        Asked::Wrong(reply) => Some(reply),
+        Asked::Nothing => None,
+    }
+}
+
+/// A reply that cannot be sent is one that nobody waits for any more.
+async fn send(socket: &UdpSocket, reply: &[u8], client: SocketAddr) {
+    if let Err(error) = socket.send_to(reply, client).await {
+        tracing::debug!(%client, %error, "a reply could not be sent");
+    }
+}
+
+async fn read_query(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let read = async {
+        let len = stream.read_u16().await.ok()?;
+        let mut query = vec![0; usize::from(len)];
+        stream.read_exact(&mut query).await.ok()?;
+        Some(query)
+    };
+    timeout(IDLE, read).await.ok()?
+}
+
+async fn write_reply(stream: &mut TcpStream, reply: &[u8]) -> Option<()> {
+    let len = u16::try_from(reply.len().min(TCP_MOST)).ok()?;
+    let bytes = [&len.to_be_bytes(), reply].concat();
+    timeout(IDLE, stream.write_all(&bytes)).await.ok()?.ok()
+}

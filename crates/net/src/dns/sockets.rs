@@ -1,0 +1,120 @@
+//! The sockets of a resolver, inside its sandbox.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+
+use cnm::files::RESOLVER;
+use ipnet::{IpNet, Ipv4Net};
+use linux::conntrack::{self, Conntrack};
+use linux::netns::Netns;
+use linux::nfnl::{Base, Batch, Chain, ChainType, End, Family, Hook, Is, NatKind, Nfnl, Rule, Table};
+
+use super::DnsError;
+
+/// The table inside a sandbox that leads port 53 to the resolver.
+const TABLE: &str = "tombolo_dns";
+const CHAIN: &str = "output";
+/// The port of DNS.
+pub(super) const PORT: u16 = 53;
+/// `NF_IP_PRI_NAT_DST`.
+const PRIORITY: i32 = -100;
+/// IANA's numbers of TCP and UDP.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// Room for a burst of thousands of queries that come before one is read, in bytes.
+const BURST: usize = 4 * 1024 * 1024;
+
+/// Where a resolver is asked.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    pub(super) udp: UdpSocket,
+    pub(super) tcp: TcpListener,
+}
+
+impl Sockets {
+    /// Opens them in the namespace and leads 127.0.0.11:53 to them.
+    pub(super) fn open(netns: &Netns) -> Result<Self, DnsError> {
+        netns.enter(|| {
+            let sockets = Self::bind().map_err(|source| DnsError::Socket { action: "open", source })?;
+            let port = |address: io::Result<SocketAddr>| address.map(|address| address.port());
+            let ports = (port(sockets.udp.local_addr()), port(sockets.tcp.local_addr()));
+            let (Ok(udp), Ok(tcp)) = ports else {
+                let source = io::Error::other("a bound socket has no address");
+                return Err(DnsError::Socket { action: "ask", source });
+            };
+            redirect(udp, tcp)?;
+            Ok(sockets)
+        })?
+    }
+
+    fn bind() -> io::Result<Self> {
+        let udp = UdpSocket::bind((RESOLVER, 0))?;
+        let tcp = TcpListener::bind((RESOLVER, 0))?;
+        linux::socket::enlarge(&udp, BURST)?;
+        udp.set_nonblocking(true)?;
+        tcp.set_nonblocking(true)?;
+        Ok(Self { udp, tcp })
+    }
+}
+
+/// Leads port 53 of the resolver's address to these ports, in one transaction
+/// and instead of what a resolver before us wanted.
+fn redirect(udp: u16, tcp: u16) -> Result<(), DnsError> {
+    let mut nfnl = Nfnl::open().map_err(DnsError::Netlink)?;
+    let table = Table::new(Family::Ip, TABLE);
+    let is_there = nfnl.chains(&table).is_ok_and(|chains| !chains.is_empty());
+    let to = |protocol, port| {
+        Rule::new(CHAIN)
+            .addr(End::Destination, Is::Equal, address())
+            .l4proto(Is::Equal, protocol)
+            .port(End::Destination, Is::Equal, PORT)
+            .nat(NatKind::Destination, RESOLVER.into(), Some(port))
+    };
+    let mut batch = Batch::new();
+    batch.destroy_table(&table).add_table(&table);
+    batch.add_chain(&table, &Chain::base(CHAIN, Base::new(ChainType::Nat, Hook::Output, PRIORITY)));
+    batch.add_rule(&table, &to(UDP, udp)).add_rule(&table, &to(TCP, tcp));
+    nfnl.commit(batch).map_err(DnsError::Redirect)?;
+    if is_there {
+        forget_flows();
+    }
+    Ok(())
+}
+
+/// Takes the redirection away.
+pub(super) fn withdraw(netns: &Netns) -> Result<(), DnsError> {
+    netns.enter(|| {
+        let mut batch = Batch::new();
+        batch.destroy_table(&Table::new(Family::Ip, TABLE));
+        Nfnl::open().map_err(DnsError::Netlink)?.commit(batch).map_err(DnsError::Redirect)
+    })?
+}
+
+/// Lets processes that ask from one port for ever find the new sockets.
+fn forget_flows() {
+    let filter = conntrack::Filter {
+        original: conntrack::Ends {
+            destination: Some(RESOLVER.into()),
+            destination_port: Some(PORT),
+            ..conntrack::Ends::default()
+        },
+        ..conntrack::Filter::default()
+    };
+    let forgotten = Conntrack::open().map(|mut conntrack| conntrack.flow_del_matching(&filter));
+    if !matches!(forgotten, Ok(Ok(_))) {
+        tracing::warn!(?forgotten, "processes may ask a resolver that is gone for half a minute");
+    }
+}
+
+fn address() -> IpNet {
+    Ipv4Net::new_assert(RESOLVER, Ipv4Addr::BITS as u8).into()
+}
+
+/// A socket to ask a server of this address, of the calling thread's namespace.
+pub(super) fn udp_for(server: IpAddr) -> io::Result<UdpSocket> {
+    let any = cnm::Family::of(&server).unspecified();
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}

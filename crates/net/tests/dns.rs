@@ -1,0 +1,241 @@
+//! The resolver of sandboxes: real sockets in real namespaces, a fake server upstream.
+
+#[path = "dns/machine.rs"]
+mod machine;
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use domain::base::iana::Rtype;
+use linux::nfnl::{Family, Nfnl, Table};
+use machine::{By, Machine, Upstream, ask, run, udp_client};
+
+#[test]
+fn names_are_answered_and_others_are_asked_of_the_hosts_servers() {
+    run(async |machine: &mut Machine| {
+        let upstream = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 1), "192.0.2.1");
+        machine.resolv_conf("nameserver 127.0.0.1\n");
+        machine.join("server", &["alias", "0123456789ab"]);
+        machine.serve().await;
+        for by in [By::Udp, By::Tcp] {
+            for name in ["server", "SERVER", "alias", "0123456789ab", "server.web", "alias.WEB"] {
+                assert_eq!(machine.ask(by, name, Rtype::A).await, "NOERROR 10.1.0.3", "{name}");
+                assert_eq!(machine.ask(by, name, Rtype::AAAA).await, "NOERROR", "{name}");
+                assert_eq!(machine.ask(by, name, Rtype::MX).await, "NOERROR", "{name}");
+            }
+            let pointer = machine.ask(by, "3.0.1.10.in-addr.arpa", Rtype::PTR).await;
+            assert_eq!(pointer, "NOERROR server.web.");
+            assert_eq!(upstream.asked(), 0, "our names are our business");
+            assert_eq!(machine.ask(by, "example.com", Rtype::A).await, "NOERROR 192.0.2.1");
+            assert_eq!(machine.ask(by, "nobody", Rtype::A).await, "NOERROR 192.0.2.1");
+            assert_eq!(machine.ask(by, "missing.example.com", Rtype::A).await, "NXDOMAIN");
+            assert_eq!(machine.ask(by, "1.2.0.192.in-addr.arpa", Rtype::PTR).await, "NOERROR");
+            assert_eq!(upstream.take_asked(), 4);
+        }
+        machine.leave("server");
+        assert_eq!(
+            machine.ask(By::Udp, "server", Rtype::A).await,
+            "NOERROR 192.0.2.1",
+            "as soon as it has left"
+        );
+    });
+}
+
+#[test]
+fn what_is_too_long_for_udp_is_asked_again_by_tcp() {
+    run(async |machine: &mut Machine| {
+        let _server1 = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 1), "192.0.2.1");
+        machine.resolv_conf("nameserver 127.0.0.1\n");
+        for number in 0..40 {
+            machine.join(&format!("server{number}"), &["all"]);
+        }
+        machine.serve().await;
+        assert_eq!(machine.ask(By::Udp, "all", Rtype::A).await, "NOERROR truncated");
+        let all = machine.ask(By::Tcp, "all", Rtype::A).await;
+        assert_eq!(all.split(' ').count(), 41, "{all}");
+        let again = machine.ask(By::Tcp, "all", Rtype::A).await;
+        assert_ne!(all, again, "another address comes first");
+        assert_eq!(machine.ask(By::Udp, "big.example.com", Rtype::A).await, "NOERROR truncated");
+        assert_eq!(machine.ask(By::Tcp, "big.example.com", Rtype::A).await.split(' ').count(), 101);
+    });
+}
+
+#[test]
+fn the_next_server_is_asked_when_one_fails() {
+    run(async |machine: &mut Machine| {
+        let first = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 1), "192.0.2.1");
+        let second = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 2), "192.0.2.2");
+        machine.resolv_conf("nameserver 127.0.0.1\nnameserver 127.0.0.2\n");
+        machine.serve().await;
+        for by in [By::Udp, By::Tcp] {
+            assert_eq!(machine.ask(by, "example.com", Rtype::A).await, "NOERROR 192.0.2.1");
+            assert_eq!((first.take_asked(), second.take_asked()), (1, 0));
+            first.fails(true);
+            assert_eq!(machine.ask(by, "refused.example.com", Rtype::A).await, "NOERROR 192.0.2.2");
+            assert_eq!(machine.ask(by, "servfail.example.com", Rtype::A).await, "NOERROR 192.0.2.2");
+            assert_eq!((first.take_asked(), second.take_asked()), (2, 2));
+            second.fails(true);
+            assert_eq!(machine.ask(by, "servfail.example.com", Rtype::A).await, "SERVFAIL");
+            first.fails(false);
+            second.fails(false);
+            assert_eq!((first.take_asked(), second.take_asked()), (1, 1));
+        }
+    });
+}
+
+#[test]
+fn a_server_that_says_nothing_costs_patience_once() {
+    run(async |machine: &mut Machine| {
+        let silent = std::net::UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 1), 53)).expect("bind");
+        let _server2 = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 2), "192.0.2.2");
+        machine.resolv_conf("nameserver 127.0.0.1\nnameserver 127.0.0.2\n");
+        machine.serve().await;
+        let started = Instant::now();
+        assert_eq!(machine.ask(By::Udp, "example.com", Rtype::A).await, "NOERROR 192.0.2.2");
+        assert!(started.elapsed() < Duration::from_secs(3));
+        drop(silent);
+        machine.resolv_conf("nameserver 127.0.0.9\nnameserver 127.0.0.8\n");
+        machine
+            .until("no server answers", async |machine| {
+                machine.ask(By::Udp, "example.com", Rtype::A).await == "SERVFAIL"
+            })
+            .await;
+    });
+}
+
+#[test]
+fn the_hosts_file_is_followed() {
+    run(async |machine: &mut Machine| {
+        let _server1 = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 1), "192.0.2.1");
+        let _server2 = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 2), "192.0.2.2");
+        machine.resolv_conf("nameserver 127.0.0.1\n");
+        machine.serve().await;
+        assert_eq!(machine.ask(By::Udp, "example.com", Rtype::A).await, "NOERROR 192.0.2.1");
+        machine.resolv_conf("# changed\nnameserver 127.0.0.2\n");
+        machine
+            .until("the new server is asked", async |machine| {
+                machine.ask(By::Udp, "example.com", Rtype::A).await == "NOERROR 192.0.2.2"
+            })
+            .await;
+        std::fs::remove_file(machine.resolv_conf_path()).expect("remove");
+        assert_eq!(machine.ask(By::Udp, "example.com", Rtype::A).await, "NOERROR 192.0.2.2");
+    });
+}
+
+#[test]
+fn servers_of_the_sandbox_are_asked_from_inside_it() {
+    run(async |machine: &mut Machine| {
+        let outside = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 53), "192.0.2.1");
+        let inside = machine.upstream_inside(Ipv4Addr::new(127, 0, 0, 53), "192.0.2.53");
+        machine.resolv_conf("nameserver 127.0.0.53\n");
+        machine.own_servers(&["127.0.0.11", "127.0.0.53"]);
+        machine.serve().await;
+        for by in [By::Udp, By::Tcp] {
+            for _ in 0..20 {
+                assert_eq!(machine.ask(by, "example.com", Rtype::A).await, "NOERROR 192.0.2.53");
+            }
+            assert_eq!((inside.take_asked(), outside.asked()), (20, 0));
+        }
+        machine.own_servers(&["127.0.0.11"]);
+        assert_eq!(machine.ask(By::Udp, "example.com", Rtype::A).await, "SERVFAIL", "never itself");
+    });
+}
+
+#[test]
+fn a_thousand_questions_at_once_are_all_answered() {
+    run(async |machine: &mut Machine| {
+        let upstream = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 1), "192.0.2.1");
+        machine.resolv_conf("nameserver 127.0.0.1\n");
+        machine.join("server", &[]);
+        machine.serve().await;
+        let mut asked = tokio::task::JoinSet::new();
+        for number in 0..1000 {
+            let socket = udp_client(machine.inside());
+            let (name, expected) = match number % 2 {
+                0 => ("server", "NOERROR 10.1.0.3"),
+                _ => ("example.com", "NOERROR 192.0.2.1"),
+            };
+            asked.spawn(async move { (ask(&socket, name, Rtype::A).await, expected) });
+        }
+        while let Some(answer) = asked.join_next().await {
+            let (answer, expected) = answer.expect("no panic");
+            assert_eq!(answer, expected);
+        }
+        assert_eq!(upstream.asked(), 500);
+    });
+}
+
+#[test]
+fn a_process_in_the_sandbox_may_itself_serve_port_53() {
+    run(async |machine: &mut Machine| {
+        machine.resolv_conf("");
+        machine.join("server", &[]);
+        machine.serve().await;
+        let own = Upstream::start(machine.inside(), Ipv4Addr::UNSPECIFIED, "192.0.2.99");
+        assert_eq!(machine.ask(By::Udp, "server", Rtype::A).await, "NOERROR 10.1.0.3");
+        assert_eq!(machine.ask(By::Tcp, "server", Rtype::A).await, "NOERROR 10.1.0.3");
+        let to_own = udp_client(machine.inside());
+        to_own.connect((Ipv4Addr::LOCALHOST, 53)).await.expect("connect");
+        assert_eq!(ask(&to_own, "server", Rtype::A).await, "NOERROR 192.0.2.99");
+        assert_eq!(own.asked(), 1);
+    });
+}
+
+#[test]
+fn what_is_no_question_does_not_stop_the_server() {
+    run(async |machine: &mut Machine| {
+        machine.join("server", &[]);
+        machine.serve().await;
+        let client = udp_client(machine.inside());
+        for bytes in [&b""[..], b"x", &[0xff; 4000], &[0; 12], &[0xc0; 64]] {
+            client.send(bytes).await.expect("send");
+        }
+        let mut connection = machine.tcp_client().await;
+        tokio::io::AsyncWriteExt::write_all(&mut connection, &[0, 3, 1, 2, 3]).await.expect("send");
+        assert_eq!(machine.ask(By::Udp, "server", Rtype::A).await, "NOERROR 10.1.0.3");
+        assert_eq!(machine.ask(By::Tcp, "server", Rtype::A).await, "NOERROR 10.1.0.3");
+    });
+}
+
+fn is_redirected(machine: &Machine) -> bool {
+    let mut nfnl = machine.inside().enter(Nfnl::open).expect("enter").expect("a socket");
+    nfnl.tables().expect("list").contains(&Table::new(Family::Ip, "tombolo_dns"))
+}
+
+#[test]
+fn a_server_ends_and_another_takes_over() {
+    run(async |machine: &mut Machine| {
+        machine.join("server", &[]);
+        machine.serve().await;
+        machine.serve().await;
+        let client = udp_client(machine.inside());
+        assert_eq!(ask(&client, "server", Rtype::A).await, "NOERROR 10.1.0.3");
+        machine.restart().await;
+        assert_eq!(ask(&client, "server", Rtype::A).await, "Connection refused (os error 111)");
+        machine.serve().await;
+        assert_eq!(ask(&client, "server", Rtype::A).await, "NOERROR 10.1.0.3", "from the same port");
+        machine.servers.stop(&machine.sandbox()).await;
+        assert!(!machine.servers.serves(&machine.sandbox()));
+        assert_eq!(ask(&client, "server", Rtype::A).await, "Connection refused (os error 111)");
+        assert!(is_redirected(machine));
+        machine.serve().await;
+        machine.servers.withdraw(&machine.sandbox()).await.expect("withdraw");
+        assert!(!is_redirected(machine));
+        machine.servers.withdraw(&machine.sandbox()).await.expect("nothing to do");
+    });
+}
+
+#[test]
+fn what_is_no_namespace_has_no_resolver() {
+    run(async |machine: &mut Machine| {
+        for (path, text) in [
+            ("/nowhere", "cannot open network namespace /nowhere"),
+            ("/etc/hostname", "cannot open network namespace /etc/hostname"),
+        ] {
+            let served = machine.servers.serve(machine.sandbox(), std::path::Path::new(path)).await;
+            assert_eq!(served.expect_err("no namespace").to_string(), text);
+            assert!(!machine.servers.serves(&machine.sandbox()));
+        }
+        machine.serve().await;
+    });
+}
