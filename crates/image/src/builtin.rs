@@ -115,6 +115,17 @@ pub fn image_from_files(name: &str, entries: &[FileEntry], config: &ImageConfig)
 
 /// The default image: one static executable that is all of BusyBox.
 pub fn default_image(busybox: &[u8]) -> io::Result<Vec<u8>> {
+    image_from_files(DEFAULT_IMAGE, &default_files(busybox), &shell())
+}
+
+/// The default image with further files, under a name of its own.
+pub fn default_image_with(name: &str, busybox: &[u8], files: Vec<FileEntry>) -> io::Result<Vec<u8>> {
+    let mut entries = default_files(busybox);
+    entries.extend(files);
+    image_from_files(name, &entries, &shell())
+}
+
+fn default_files(busybox: &[u8]) -> Vec<FileEntry> {
     let mut entries: Vec<_> = [
         ("", 0o755),
         ("bin", 0o755),
@@ -145,7 +156,7 @@ pub fn default_image(busybox: &[u8]) -> io::Result<Vec<u8>> {
         FileEntry::file("etc/group", 0o644, "root:x:0:\ndaemon:x:1:\nwww-data:x:33:\nnogroup:x:65534:\n"),
         FileEntry::file("var/www/index.html", 0o644, "<h1>It works.</h1>\n"),
     ]);
-    image_from_files(DEFAULT_IMAGE, &entries, &shell())
+    entries
 }
 
 /// The default image made of a directory of the host, which should have a `bin/sh`.

@@ -26,8 +26,8 @@ mod unpack;
 mod users;
 
 pub use builtin::{
-    DEFAULT_IMAGE, FileContent, FileEntry, default_image, default_image_of_directory, directory_entries,
-    image_from_files,
+    DEFAULT_IMAGE, FileContent, FileEntry, default_image, default_image_of_directory, default_image_with,
+    directory_entries, image_from_files,
 };
 pub use config::{
     Healthcheck, HistoryEntry, ImageConfig, ImageDocument, Nothing, RootfsLayers, host_architecture,

@@ -9,6 +9,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "clients of the engine are programs, and tests start them")]
 
+pub mod images;
 mod leftovers;
 mod machine;
 mod output;

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use linux::scratch::Scratch;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Leftovers, Output, leftovers::hierarchies, until};
+use crate::{Leftovers, Output, images, leftovers::hierarchies, until};
 
 /// The machine's own address on its wire (RFC 5737, TEST-NET-2).
 pub const WIRE: &str = "198.51.100.1";
@@ -174,15 +174,12 @@ impl Machine {
         self.scratch.run(move || fs::read_to_string(path)).unwrap_or_default()
     }
 
-    /// Loads Debian's static busybox as `busybox:latest`, by the docker command line.
+    /// Loads the image `busybox`, by the docker command line.
     fn load_busybox(&self) -> Result<()> {
-        let busybox = fs::read("/bin/busybox").context("busybox-static is missing")?;
-        let archive = image::default_image(&busybox)?;
         let path = self.root().join("busybox.tar");
-        let at = path.clone();
+        let (at, archive) = (path.clone(), images::busybox("busybox:latest")?);
         self.scratch.run(move || fs::write(at, archive))?;
         self.docker(&format!("load --quiet --input {}", path.display())).ok()?;
-        self.docker(&format!("tag {} busybox", image::DEFAULT_IMAGE)).ok()?;
         Ok(())
     }
 
