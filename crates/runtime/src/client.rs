@@ -70,6 +70,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// The client of a bundle, whether its shim lives or not: every request will tell.
+    pub fn new(bundle: impl Into<PathBuf>) -> Self {
+        Self { bundle: bundle.into() }
+    }
+
     /// Finds the shim of a bundle and asks how its container is.
     ///
     /// When it is gone ([`ClientError::is_gone`]) but its container's end was

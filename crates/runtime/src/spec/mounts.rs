@@ -77,14 +77,16 @@ pub const INIT_PATH: &str = "/sbin/docker-init";
 
 /// All mounts of a container, parents before children.
 pub(super) fn mounts(spec: &ContainerSpec, host: &Host) -> Vec<oci::Mount> {
-    let taken = |target: &str| {
-        spec.mounts.iter().any(|mount| normal(&mount.target) == target)
-            || spec.tmpfs.iter().any(|tmpfs| normal(&tmpfs.target) == target)
+    let targets =
+        spec.mounts.iter().map(|mount| &mount.target).chain(spec.tmpfs.iter().map(|tmpfs| &tmpfs.target));
+    let targets: Vec<String> = targets.map(|target| normal(target)).collect();
+    // Ours must not cover what was asked for, nor be covered by it.
+    let taken = |own: &oci::Mount| {
+        let own = normal(&own.destination().display().to_string());
+        targets.iter().any(|target| own == *target || own.starts_with(&format!("{target}/")))
     };
-    let mut all: Vec<oci::Mount> = own(spec, host)
-        .into_iter()
-        .filter(|mount| !taken(&normal(&mount.destination().display().to_string())))
-        .collect();
+    let mut all = own(spec, host);
+    all.retain(|mount| !taken(mount));
     let mut asked: Vec<(usize, oci::Mount)> = Vec::new();
     asked.extend(spec.tmpfs.iter().map(|tmpfs| (depth(&tmpfs.target), memory(tmpfs))));
     asked.extend(spec.mounts.iter().map(|bound| (depth(&bound.target), bind(bound))));

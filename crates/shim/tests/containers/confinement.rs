@@ -241,3 +241,23 @@ fn host_namespaces_are_the_hosts() {
         }
     });
 }
+
+#[test]
+fn a_network_namespace_is_joined_by_its_path() {
+    in_machine("netns", |machine| async move {
+        let namespace = linux::netns::Netns::create(&machine.path("net")).expect("a namespace");
+        let mut spec = machine.spec("busybox readlink /proc/self/ns/net; sleep 1000");
+        spec.network = Namespace::Path(machine.path("net"));
+        spec.sysctls.insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
+        let client = machine.created(&spec, &Config::default()).await;
+        let mut attached = client.attach(ProcessId::Init, Streams::OUTPUT).await.expect("attach");
+        client.start().await.expect("start");
+        let expected = format!("net:[{}]", namespace.identity().expect("identity").1);
+        assert_eq!(until(&mut attached, "\n").await.trim(), expected);
+        let further = script("busybox readlink /proc/self/ns/net; cat /proc/sys/net/ipv4/ip_forward");
+        let (output, _) = exec(&client, further).await.expect("exec");
+        assert_eq!(output, format!("{expected}\n1\n"));
+        client.delete().await.expect("delete");
+        linux::netns::Netns::remove(&machine.path("net")).expect("remove");
+    });
+}

@@ -128,6 +128,20 @@ impl Machine {
     }
 }
 
+/// Whatever a failed test has left.
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let shim = std::fs::read_to_string(self.bundle().join(bundle::PID)).ok();
+        if let Some(pid) = shim.and_then(|pid| pid.parse().ok()).filter(|_| std::thread::panicking()) {
+            drop(linux::process::send(pid, 9));
+            drop(self.group("c").kill(DEADLINE, || ()));
+        }
+        if std::thread::panicking() {
+            drop(self.group("").remove(DEADLINE));
+        }
+    }
+}
+
 /// All output to the end, both streams.
 pub(crate) async fn text(attached: &mut Attached) -> String {
     let mut bytes = Vec::new();
