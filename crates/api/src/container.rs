@@ -11,6 +11,10 @@ use crate::mount::MountPoint;
 use crate::network::{EndpointSettings, NetworkingConfig};
 use crate::{StringMap, StringSet, omit};
 
+/// What `Image` begins with when the root file system is a directory of the host instead of an image:
+/// `rootfs:///srv/root`, or `rootfs:///srv/root:O` to throw away what is written. No image can have such a name.
+pub const ROOTFS: &str = "rootfs://";
+
 /// What runs in a container: the part of its settings that an image can also have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default, rename = "CreateRequest")]

@@ -1,0 +1,105 @@
+//! From the daemon's settings to what the engine's parts are told.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use engine::Config;
+use engine::cnm::controller::{DefaultPool, Defaults};
+use engine::net::{self, DefaultNetwork};
+
+use crate::settings::{AddressPool, ContainerSettings, NetworkSettings, Settings};
+
+/// What the containers' part is told.
+pub(crate) fn engine(settings: &Settings) -> Config {
+    let ContainerSettings {
+        dns,
+        dns_search,
+        dns_opts,
+        log_driver: _,
+        log_opts,
+        init,
+        init_path,
+        cgroup_parent,
+    } = settings.containers.clone();
+    let shim = PathBuf::from("/proc/self/exe");
+    let mut config = Config::new(settings.data_root.clone(), settings.exec_root.clone(), shim);
+    config.init = init_path;
+    config.init_by_default = init;
+    config.log_options = log_opts;
+    config.dns_servers = dns;
+    config.dns_search = dns_search;
+    config.dns_options = dns_opts;
+    if !cgroup_parent.is_empty() {
+        config.cgroup_parent = cgroup_parent;
+    }
+    config
+}
+
+/// What the network's part is told.
+pub(crate) fn network(settings: &Settings) -> anyhow::Result<net::Config> {
+    let NetworkSettings { bridge_name, bip, fixed_cidr, ip_masq, ip, ipv6, icc, mtu, pools } =
+        settings.network.clone();
+    let subnet = |text: String| text.parse().with_context(|| format!("invalid subnet {text}"));
+    Ok(net::Config {
+        state: settings.data_root.join("network"),
+        run: settings.exec_root.clone(),
+        defaults: defaults(&pools)?,
+        default_network: DefaultNetwork {
+            link: Some(bridge_name),
+            address: bip.map(|bip| subnet(bip.to_string())).transpose()?,
+            range: fixed_cidr.map(|range| subnet(range.to_string())).transpose()?,
+            mtu,
+            inter_container: Some(icc),
+            masquerade: Some(ip_masq),
+            host_binding: ip,
+            v6: ipv6,
+        },
+    })
+}
+
+/// The pools of the settings; the built-in ones of a family for which there are none, and for neither `None`.
+fn defaults(pools: &[AddressPool]) -> anyhow::Result<Option<Defaults>> {
+    if pools.is_empty() {
+        return Ok(None);
+    }
+    let mut defaults = Defaults::new(global_id());
+    for is_v4 in [true, false] {
+        if pools.iter().any(|pool| pool.base.address.is_ipv4() == is_v4) {
+            defaults.pools.retain(|pool| pool.base.addr().is_ipv4() != is_v4);
+        }
+    }
+    for AddressPool { base, size } in pools {
+        let base = base.to_string();
+        let base = base.parse().with_context(|| format!("invalid address pool {base}"))?;
+        defaults.pools.push(DefaultPool { base, length: *size });
+    }
+    Ok(Some(defaults))
+}
+
+/// The 40 bits that make this machine's unique local prefix its own (RFC 4193), from its id.
+fn global_id() -> [u8; 5] {
+    let mut hasher = DefaultHasher::new();
+    std::fs::read_to_string("/etc/machine-id").unwrap_or_default().hash(&mut hasher);
+    let [a, b, c, d, e, _, _, _] = hasher.finish().to_be_bytes();
+    [a, b, c, d, e]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_replace_those_of_their_family() {
+        assert_eq!(defaults(&[]).expect("none"), None);
+        let pool = "base=10.0.0.0/8,size=24".parse().expect("a pool");
+        let pools = defaults(&[pool]).expect("pools").expect("some").pools;
+        let v4: Vec<String> = pools
+            .iter()
+            .filter(|pool| pool.base.addr().is_ipv4())
+            .map(|pool| pool.base.to_string())
+            .collect();
+        assert_eq!(v4, ["10.0.0.0/8"]);
+        assert!(pools.iter().any(|pool| pool.base.addr().is_ipv6()), "the built-in one for IPv6 stays");
+    }
+}

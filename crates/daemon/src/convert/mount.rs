@@ -1,0 +1,241 @@
+//! Mounts: the four ways to ask for one, and how they are shown.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use api::host_config::HostConfig;
+use api::mount::{Mount, MountPoint as ApiMountPoint};
+use api::{StringMap, StringSet};
+use engine::{BindOptions, MountKind, MountOrigin, MountPoint, MountSpec, Propagation};
+
+use crate::http::answer::Refusal;
+
+/// All mounts of a request: `Binds`, `Mounts`, `Tmpfs`, and volumes of `Config` where nothing else is mounted.
+pub(crate) fn mounts(host: &HostConfig, volumes: Option<&StringSet>) -> Result<Vec<MountSpec>, Refusal> {
+    let mut mounts = Vec::new();
+    for text in host.binds.iter().flatten() {
+        mounts.push(bind(text)?);
+    }
+    for mount in host.mounts.iter().flatten() {
+        mounts.push(self::mount(mount)?);
+    }
+    for (target, options) in host.tmpfs.iter().flatten() {
+        mounts.push(tmpfs(target, options)?);
+    }
+    let taken: BTreeSet<String> = mounts.iter().map(|mount| mount.target.clone()).collect();
+    for target in
+        volumes.into_iter().flatten().map(|(target, _)| target).filter(|target| !taken.contains(*target))
+    {
+        let kind = MountKind::Volume { name: None, no_copy: false, subpath: None };
+        mounts.push(MountSpec {
+            target: target.clone(),
+            kind,
+            read_only: false,
+            origin: MountOrigin::Volume,
+        });
+    }
+    Ok(mounts)
+}
+
+/// Mounts of another container, for `VolumesFrom`, where `taken` has nothing.
+pub(crate) fn of_container(points: &[MountPoint], read_only: bool, taken: &[MountSpec]) -> Vec<MountSpec> {
+    let free = |point: &&MountPoint| !taken.iter().any(|mount| mount.target == point.destination);
+    let spec = |point: &MountPoint| {
+        let kind = match point.kind {
+            "volume" => MountKind::Volume { name: point.name.clone(), no_copy: true, subpath: None },
+            "bind" => MountKind::Bind { source: point.source.clone(), options: BindOptions::default() },
+            _ => return None,
+        };
+        let read_only = read_only || !point.writable;
+        Some(MountSpec { target: point.destination.clone(), kind, read_only, origin: MountOrigin::Volume })
+    };
+    points.iter().filter(free).filter_map(spec).collect()
+}
+
+/// `/host:/inside[:mode]`, `volume:/inside[:mode]`, `/inside`.
+fn bind(text: &str) -> Result<MountSpec, Refusal> {
+    let invalid = || Refusal::invalid(format!("invalid volume specification: '{text}'"));
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, mode) = match parts.as_slice() {
+        [target] => ("", *target, ""),
+        [source, target] => (*source, *target, ""),
+        [source, target, mode] => (*source, *target, *mode),
+        _ => return Err(invalid()),
+    };
+    if target.is_empty() || (parts.len() > 1 && source.is_empty()) {
+        return Err(invalid());
+    }
+    let mut read_only = false;
+    let mut no_copy = false;
+    let mut options = BindOptions { create_source: true, ..BindOptions::default() };
+    for word in mode.split(',').filter(|word| !word.is_empty()) {
+        match word {
+            "ro" => read_only = true,
+            "rw" | "z" | "Z" | "cached" | "delegated" | "consistent" => {}
+            "nocopy" => no_copy = true,
+            word => {
+                options.propagation =
+                    propagation(word).ok_or_else(|| Refusal::invalid(format!("invalid mode: {mode}")))?;
+            }
+        }
+    }
+    let kind = if source.starts_with('/') {
+        MountKind::Bind { source: PathBuf::from(source), options }
+    } else {
+        MountKind::Volume { name: volume_name(source)?, no_copy, subpath: None }
+    };
+    Ok(MountSpec { target: target.to_owned(), kind, read_only, origin: MountOrigin::Bind(text.to_owned()) })
+}
+
+/// The name of a volume; an empty one is none.
+fn volume_name(name: &str) -> Result<Option<String>, Refusal> {
+    let mut characters = name.chars();
+    let Some(first) = characters.next() else { return Ok(None) };
+    let others = characters.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    if first.is_ascii_alphanumeric() && others && name.len() > 1 {
+        return Ok(Some(name.to_owned()));
+    }
+    Err(Refusal::invalid(format!(
+        "create {name}: {name:?} includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
+    )))
+}
+
+/// One of `HostConfig.Mounts`.
+fn mount(mount: &Mount) -> Result<MountSpec, Refusal> {
+    let Mount {
+        r#type,
+        source,
+        target,
+        read_only,
+        consistency: _,
+        bind_options,
+        volume_options,
+        image_options: _,
+        tmpfs_options,
+    } = mount;
+    let invalid =
+        |what: &str| Refusal::invalid(format!("invalid mount config for type \"{}\": {what}", mount.r#type));
+    if target.is_empty() {
+        return Err(invalid("field Target must not be empty"));
+    }
+    if !target.starts_with('/') {
+        return Err(invalid(&format!("invalid mount path: '{target}' mount path must be absolute")));
+    }
+    let kind = match r#type.as_str() {
+        "bind" if source.is_empty() => return Err(invalid("field Source must not be empty")),
+        "bind" if !source.starts_with('/') => {
+            return Err(invalid(&format!("invalid mount path: '{source}' mount path must be absolute")));
+        }
+        "bind" => {
+            let given = bind_options.clone().unwrap_or_default();
+            let propagation = match given.propagation.as_str() {
+                "" => Propagation::default(),
+                text => propagation(text).ok_or_else(|| invalid(&format!("invalid propagation: {text}")))?,
+            };
+            let options = BindOptions {
+                propagation,
+                non_recursive: given.non_recursive,
+                create_source: given.create_mountpoint,
+                read_only_non_recursive: given.read_only_non_recursive,
+                read_only_force_recursive: given.read_only_force_recursive,
+            };
+            MountKind::Bind { source: source.into(), options }
+        }
+        "volume" => {
+            let given = volume_options.clone().unwrap_or_default();
+            let subpath = Some(given.subpath).filter(|path| !path.is_empty());
+            MountKind::Volume { name: volume_name(source)?, no_copy: given.no_copy, subpath }
+        }
+        "tmpfs" if !source.is_empty() => return Err(invalid("field Source must not be specified")),
+        "tmpfs" => {
+            let given = tmpfs_options.clone().unwrap_or_default();
+            let size =
+                u64::try_from(given.size_bytes).map_err(|_| invalid("tmpfs size must not be negative"))?;
+            let options = given.options.unwrap_or_default().into_iter().map(|option| option.join("="));
+            MountKind::Tmpfs {
+                size: Some(size).filter(|size| *size != 0),
+                mode: Some(given.mode).filter(|mode| *mode != 0),
+                options: options.collect(),
+            }
+        }
+        _ => return Err(invalid("mount type unknown")),
+    };
+    Ok(MountSpec { target: target.clone(), kind, read_only: *read_only, origin: MountOrigin::Mount })
+}
+
+/// One of `HostConfig.Tmpfs`: `size=64m,mode=1777,noexec`.
+fn tmpfs(target: &str, text: &str) -> Result<MountSpec, Refusal> {
+    let (mut size, mut mode, mut options, mut read_only) = (None, None, Vec::new(), false);
+    let invalid = |option: &str| Refusal::invalid(format!("invalid tmpfs option {option:?}"));
+    for option in text.split(',').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("size", value)) if !value.ends_with('%') => {
+                size = Some(bytes(value).ok_or_else(|| invalid(option))?);
+            }
+            Some(("mode", value)) => mode = Some(u32::from_str_radix(value, 8).map_err(|_| invalid(option))?),
+            _ if option == "ro" => read_only = true,
+            _ if option == "rw" => {}
+            _ => options.push(option.to_owned()),
+        }
+    }
+    let kind = MountKind::Tmpfs { size, mode, options };
+    Ok(MountSpec { target: target.to_owned(), kind, read_only, origin: MountOrigin::Tmpfs(text.to_owned()) })
+}
+
+/// A size of tmpfs(5): a number with `k`, `m`, `g` or nothing.
+fn bytes(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text.get(digits.len()..)?.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+fn propagation(text: &str) -> Option<Propagation> {
+    let all = [
+        Propagation::Private,
+        Propagation::Rprivate,
+        Propagation::Shared,
+        Propagation::Rshared,
+        Propagation::Slave,
+        Propagation::Rslave,
+    ];
+    all.into_iter().find(|propagation| propagation.name() == text)
+}
+
+/// What `inspect` and lists show.
+pub(crate) fn show(points: &[MountPoint]) -> Vec<ApiMountPoint> {
+    let show = |point: &MountPoint| {
+        let MountPoint { kind, name, source, destination, driver, mode, writable, propagation } = point;
+        ApiMountPoint {
+            r#type: (*kind).to_owned(),
+            name: name.clone().unwrap_or_default(),
+            source: source.display().to_string(),
+            destination: destination.clone(),
+            driver: driver.unwrap_or_default().to_owned(),
+            mode: mode.clone(),
+            rw: *writable,
+            propagation: propagation.clone(),
+        }
+    };
+    points.iter().map(show).collect()
+}
+
+/// The request's volumes and the anonymous ones of the image, as a set of paths.
+pub(crate) fn volumes(mounts: &[MountSpec]) -> Option<StringSet> {
+    let volumes = mounts.iter().filter(|mount| mount.origin == MountOrigin::Volume);
+    let set: StringSet = volumes.map(|mount| (mount.target.clone(), api::Empty {})).collect();
+    Some(set).filter(|set| !set.is_empty())
+}
+
+/// An empty map is none, as in Go.
+pub(crate) fn some(map: StringMap) -> Option<StringMap> {
+    Some(map).filter(|map| !map.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Images: list, inspect, history, tag, remove, load, import.
+
+mod filter;
+mod upload;
+
+use std::sync::Arc;
+
+use api::image::{ImageDeleteItem, ImageHistoryItem, ImageSummary};
+use api::version::Version;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::routing::{get, post};
+use engine::image::{Force, Images, Removed};
+use hyper::StatusCode;
+
+use crate::app::App;
+use crate::convert::image;
+use crate::http::answer::{Answer, Refusal, empty, ok};
+use crate::http::body::drain;
+use crate::http::query::Query;
+use crate::http::version::Speaks;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/images/json", get(list))
+        .route("/images/load", post(load))
+        .route("/images/create", post(create))
+        .route("/images/get", get(async || Refusal::not_implemented("saving images")))
+        .route("/images/search", get(async || Refusal::not_implemented("searching registries")))
+        .route("/images/prune", post(async || Refusal::not_implemented("pruning images")))
+        .route("/images/{*path}", get(of_image).post(to_image).delete(remove))
+}
+
+/// Runs what blocks where it may.
+async fn blocking<T, E>(
+    app: &App,
+    work: impl FnOnce(&Images) -> Result<T, E> + Send + 'static,
+) -> Result<T, Refusal>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    Refusal: From<E>,
+{
+    let images = Arc::clone(app.engine.images());
+    let done = tokio::task::spawn_blocking(move || work(&images)).await;
+    let lost =
+        |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the engine made a mistake, which is in its log");
+    Ok(done.map_err(lost)??)
+}
+
+/// Every image, as disk usage shows them.
+pub(super) async fn summaries(app: &App) -> Result<Vec<ImageSummary>, Refusal> {
+    let images = blocking(app, Images::list).await?;
+    Ok(images.iter().map(|image| image::summary(image, -1, Version::MAX)).collect())
+}
+
+async fn list(State(app): State<App>, Speaks(version): Speaks, query: Query) -> Answer {
+    let wanted = filter::Wanted::read(&query)?;
+    let images = blocking(&app, Images::list).await?;
+    let mut lines: Vec<ImageSummary> =
+        wanted.choose(&images)?.into_iter().map(|image| image::summary(image, -1, version)).collect();
+    if version < Version::v1(43) {
+        lines.iter_mut().for_each(name_dangling);
+    }
+    Ok(ok(&lines))
+}
+
+/// Before 1.43 an image without names had these.
+fn name_dangling(line: &mut ImageSummary) {
+    if line.repo_tags.is_empty() && line.repo_digests.is_empty() {
+        line.repo_tags.push("<none>:<none>".to_owned());
+        line.repo_digests.push("<none>@<none>".to_owned());
+    }
+}
+
+/// `GET /images/{name}/json` and `/history`; a name may have slashes.
+async fn of_image(State(app): State<App>, Speaks(version): Speaks, Path(path): Path<String>) -> Answer {
+    let (name, what) = path.rsplit_once('/').ok_or_else(Refusal::page_not_found)?;
+    let name = name.to_owned();
+    match what {
+        "json" => {
+            let found = blocking(&app, move |images| images.find(&name)).await?;
+            Ok(ok(&image::inspect(&found, version)))
+        }
+        "history" => {
+            let found = blocking(&app, move |images| images.find(&name)).await?;
+            Ok(ok(&found.history().into_iter().map(image::history).collect::<Vec<ImageHistoryItem>>()))
+        }
+        "get" => Err(Refusal::not_implemented("saving images")),
+        _ => Err(Refusal::page_not_found()),
+    }
+}
+
+/// `POST /images/{name}/tag`.
+async fn to_image(State(app): State<App>, Path(path): Path<String>, query: Query) -> Answer {
+    let (name, what) = path.rsplit_once('/').ok_or_else(Refusal::page_not_found)?;
+    match what {
+        "tag" => {
+            let (name, target) = (name.to_owned(), with_tag(query.text("repo"), query.text("tag")));
+            let (id, reference) = blocking(&app, move |images| images.tag(&name, &target)).await?;
+            tell(&app, "tag", &id.to_string(), &reference.familiar());
+            Ok(empty(StatusCode::CREATED))
+        }
+        "push" => Err(Refusal::not_implemented("pushing images")),
+        _ => Err(Refusal::page_not_found()),
+    }
+}
+
+/// `repo:tag`, or `repo` where no tag is given.
+fn with_tag(repository: &str, tag: &str) -> String {
+    if tag.is_empty() { repository.to_owned() } else { format!("{repository}:{tag}") }
+}
+
+fn tell(app: &App, action: &str, id: &str, name: &str) {
+    app.engine.tell("image", action, id, [("name".to_owned(), name.to_owned())].into());
+}
+
+async fn remove(State(app): State<App>, Path(name): Path<String>, query: Query) -> Answer {
+    let force = if query.switch("force") { Force::Yes } else { Force::No };
+    let uses = app.engine.image_uses();
+    let term = name.clone();
+    let (id, removed) = blocking(&app, move |images| {
+        let id = images.find(&term).map(|image| image.id.to_string()).unwrap_or_default();
+        images.remove(&term, force, &uses).map(|removed| (id, removed))
+    })
+    .await?;
+    for one in &removed {
+        match one {
+            Removed::Untagged(_) => tell(&app, "untag", &id, &id),
+            Removed::Deleted(digest) if digest.to_string() == id => tell(&app, "delete", &id, &id),
+            Removed::Deleted(_) => {}
+        }
+    }
+    Ok(ok(&removed.into_iter().map(image::removed).collect::<Vec<ImageDeleteItem>>()))
+}
+
+async fn load(State(app): State<App>, query: Query, request: Request<Body>) -> Answer {
+    Ok(upload::load(&app, request.into_body(), !query.switch("quiet")))
+}
+
+/// `POST /images/create`: imports what is in the body, and would pull.
+async fn create(State(app): State<App>, query: Query, request: Request<Body>) -> Answer {
+    let body = request.into_body();
+    match query.text("fromSrc") {
+        "-" => match upload::Import::read(&query) {
+            Ok(import) => Ok(upload::import(&app, body, import)),
+            Err(refusal) => {
+                drain(body).await;
+                Err(refusal)
+            }
+        },
+        source => {
+            drain(body).await;
+            let what = if source.is_empty() {
+                "pulling images from registries"
+            } else {
+                "importing from an address"
+            };
+            Err(Refusal::not_implemented(what))
+        }
+    }
+}
+
+/// The status of every error of the image store. A new one does not compile until it has one.
+mod refused {
+    use engine::image::{LookupError, ParseReferenceError, RemoveError, StoreError, TagError};
+    use hyper::StatusCode;
+
+    use crate::http::answer::Refusal;
+
+    const fn lookup(error: &LookupError) -> StatusCode {
+        match error {
+            LookupError::NotFound { .. } => StatusCode::NOT_FOUND,
+            LookupError::Ambiguous { .. } => StatusCode::CONFLICT,
+            LookupError::Name(_) => StatusCode::BAD_REQUEST,
+            LookupError::Document { .. } | LookupError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    const fn tag(error: &TagError) -> StatusCode {
+        match error {
+            TagError::Digest | TagError::Name(_) => StatusCode::BAD_REQUEST,
+            TagError::Lookup(error) => lookup(error),
+            TagError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    const fn remove(error: &RemoveError) -> StatusCode {
+        match error {
+            RemoveError::Lookup(error) => lookup(error),
+            RemoveError::LastName { .. } | RemoveError::Conflict { .. } => StatusCode::CONFLICT,
+            RemoveError::Io(_) | RemoveError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    const fn store(_: &StoreError) -> StatusCode {
+        StatusCode::INTERNAL_SERVER_ERROR
+    }
+
+    const fn reference(_: &ParseReferenceError) -> StatusCode {
+        StatusCode::BAD_REQUEST
+    }
+
+    macro_rules! refuse {
+        ($($error:ident $status:ident)+) => {
+            $(impl From<$error> for Refusal {
+                fn from(error: $error) -> Self {
+                    Self::new($status(&error), engine::chain(&error))
+                }
+            })+
+        };
+    }
+
+    refuse! { LookupError lookup TagError tag RemoveError remove StoreError store ParseReferenceError reference }
+}

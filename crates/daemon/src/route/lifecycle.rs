@@ -1,0 +1,162 @@
+//! Create, start, stop, restart, kill, remove, rename, pause, update, resize.
+
+use std::net::IpAddr;
+
+use api::container::{
+    ContainerCreateRequest, ContainerCreateResponse, ContainerUpdateRequest, ContainerUpdateResponse,
+};
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{delete, post};
+use engine::{Done, RemoveOptions, Signal, StopOptions, Update};
+use hyper::StatusCode;
+
+use crate::app::App;
+use crate::convert::container::Circumstances;
+use crate::convert::{container, limits, mount};
+use crate::http::answer::{Answer, Refusal, empty, json, ok};
+use crate::http::body::{Json, Required};
+use crate::http::query::Query;
+use crate::http::version::Speaks;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/containers/create", post(create))
+        .route("/containers/{id}", delete(remove))
+        .route("/containers/{id}/start", post(start))
+        .route("/containers/{id}/stop", post(stop))
+        .route("/containers/{id}/restart", post(restart))
+        .route("/containers/{id}/kill", post(kill))
+        .route("/containers/{id}/rename", post(rename))
+        .route("/containers/{id}/pause", post(pause))
+        .route("/containers/{id}/unpause", post(unpause))
+        .route("/containers/{id}/update", post(update))
+        .route("/containers/{id}/resize", post(resize))
+}
+
+async fn create(
+    State(app): State<App>,
+    Speaks(version): Speaks,
+    query: Query,
+    Required(request): Required<ContainerCreateRequest>,
+) -> Answer {
+    let volumes_from = request.host_config.as_ref().and_then(|host| host.volumes_from.clone());
+    let asked = Circumstances { name: query.text("name"), version, gateways: gateways(&app) };
+    let mut wanted = container::wanted(request, &asked)?;
+    for text in volumes_from.unwrap_or_default() {
+        let (term, read_only) = volumes_of(&text)?;
+        let points = app.engine.inspect(term)?.mounts;
+        let more = mount::of_container(&points, read_only, &wanted.spec.mounts);
+        wanted.spec.mounts.extend(more);
+    }
+    let created = app.engine.create(wanted.spec).await?;
+    let warnings = wanted.warnings.into_iter().chain(created.warnings).collect();
+    Ok(json(StatusCode::CREATED, &ContainerCreateResponse { id: created.id.to_string(), warnings }))
+}
+
+/// The default network's own addresses.
+fn gateways(app: &App) -> Vec<IpAddr> {
+    let network = app.engine.network_inspect("bridge").map(|found| found.network);
+    network
+        .map(|network| network.ipam.all().filter_map(|subnet| subnet.gateway).collect())
+        .unwrap_or_default()
+}
+
+/// `container[:ro|:rw]` of `VolumesFrom`.
+fn volumes_of(text: &str) -> Result<(&str, bool), Refusal> {
+    match text.split_once(':') {
+        None => Ok((text, false)),
+        Some((term, "rw")) => Ok((term, false)),
+        Some((term, "ro")) => Ok((term, true)),
+        Some((_, mode)) => Err(Refusal::invalid(format!("invalid mode: {mode}"))),
+    }
+}
+
+/// `204`, or `304` when there was nothing to do.
+fn done(done: Done) -> Answer {
+    Ok(empty(match done {
+        Done::Now => StatusCode::NO_CONTENT,
+        Done::Already => StatusCode::NOT_MODIFIED,
+    }))
+}
+
+async fn start(State(app): State<App>, Path(id): Path<String>) -> Answer {
+    done(app.engine.start(&id).await?)
+}
+
+fn stop_options(query: &Query) -> Result<StopOptions, Refusal> {
+    Ok(StopOptions { signal: signal(query)?, timeout: query.number("t")? })
+}
+
+fn signal(query: &Query) -> Result<Option<Signal>, Refusal> {
+    let text = query.text("signal");
+    if text.is_empty() { Ok(None) } else { Ok(Some(text.parse::<Signal>()?)) }
+}
+
+async fn stop(State(app): State<App>, Path(id): Path<String>, query: Query) -> Answer {
+    done(app.engine.stop(&id, stop_options(&query)?).await?)
+}
+
+async fn restart(State(app): State<App>, Path(id): Path<String>, query: Query) -> Answer {
+    app.engine.restart(&id, stop_options(&query)?).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+async fn kill(State(app): State<App>, Path(id): Path<String>, query: Query) -> Answer {
+    app.engine.kill(&id, signal(&query)?.unwrap_or(Signal::KILL)).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+async fn remove(State(app): State<App>, Path(id): Path<String>, query: Query) -> Answer {
+    if query.switch("link") {
+        return Err(Refusal::not_implemented("removing a link"));
+    }
+    app.engine
+        .remove(&id, RemoveOptions { force: query.switch("force"), volumes: query.switch("v") })
+        .await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+async fn rename(State(app): State<App>, Path(id): Path<String>, query: Query) -> Answer {
+    app.engine.rename(&id, query.text("name").trim_start_matches('/')).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+async fn pause(State(app): State<App>, Path(id): Path<String>) -> Answer {
+    app.engine.pause(&id).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+async fn unpause(State(app): State<App>, Path(id): Path<String>) -> Answer {
+    app.engine.unpause(&id).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+async fn update(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Json(ContainerUpdateRequest { resources, restart_policy }): Json<ContainerUpdateRequest>,
+) -> Answer {
+    let parts = limits::parts(resources)?;
+    let restart = limits::restart(restart_policy)?;
+    let more = app.engine.update(&id, Update { limits: parts.limits, restart }).await?;
+    let warnings: Vec<String> = parts.warnings.into_iter().chain(more).collect();
+    Ok(ok(&ContainerUpdateResponse { warnings: Some(warnings).filter(|warnings| !warnings.is_empty()) }))
+}
+
+async fn resize(State(app): State<App>, Path(id): Path<String>, query: Query) -> Answer {
+    let (columns, rows) = size(&query)?;
+    app.engine.resize(&id, columns, rows).await?;
+    Ok(empty(StatusCode::OK))
+}
+
+/// Columns and rows from the parameters `w` and `h`, which must both be there.
+pub(crate) fn size(query: &Query) -> Result<(u16, u16), Refusal> {
+    let cells = |name: &str| {
+        let text = query.text(name);
+        let syntax = || Refusal::invalid(format!("strconv.ParseUint: parsing {text:?}: invalid syntax"));
+        text.parse::<u32>().map(|cells| u16::try_from(cells).unwrap_or(u16::MAX)).map_err(|_| syntax())
+    };
+    let rows = cells("h")?;
+    Ok((cells("w")?, rows))
+}

@@ -1,0 +1,217 @@
+//! What the engine is told when it starts: flags with dockerd's names, and a file with the same names.
+//!
+//! A setting stands in one place: the flag, the file, or nowhere; in two places it is an error, as in dockerd. A
+//! setting that is absent never overrides a default, and a name that is not known is an error.
+
+mod address;
+mod file;
+mod flags;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+
+pub(crate) use address::{AddressPool, Host, Subnet};
+pub(crate) use file::File;
+pub(crate) use flags::Flags;
+
+/// The configuration file that is read when none is named, if it exists.
+pub(crate) const DEFAULT_FILE: &str = "/etc/tombolo/daemon.json";
+
+/// All settings, each with its final value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) data_root: PathBuf,
+    pub(crate) exec_root: PathBuf,
+    pub(crate) pidfile: PathBuf,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) group: Option<String>,
+    pub(crate) log: LogSettings,
+    pub(crate) network: NetworkSettings,
+    pub(crate) containers: ContainerSettings,
+    pub(crate) labels: Vec<String>,
+    pub(crate) shutdown_timeout: Duration,
+}
+
+/// How the engine itself logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogSettings {
+    pub(crate) level: Level,
+    pub(crate) format: Format,
+}
+
+/// The least important lines that are logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    Debug,
+    #[default]
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// The default network, and the defaults of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NetworkSettings {
+    /// The bridge of the default network.
+    pub(crate) bridge_name: String,
+    /// Its address and subnet.
+    pub(crate) bip: Option<Subnet>,
+    /// The part of its subnet that containers get addresses from.
+    pub(crate) fixed_cidr: Option<Subnet>,
+    /// Whether addresses of its containers are hidden from elsewhere.
+    pub(crate) ip_masq: bool,
+    /// Where ports are published that name no address.
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) ipv6: bool,
+    /// Whether its containers reach one another.
+    pub(crate) icc: bool,
+    pub(crate) mtu: Option<u32>,
+    pub(crate) pools: Vec<AddressPool>,
+}
+
+/// The defaults of containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ContainerSettings {
+    pub(crate) dns: Vec<IpAddr>,
+    pub(crate) dns_search: Vec<String>,
+    pub(crate) dns_opts: Vec<String>,
+    pub(crate) log_driver: String,
+    pub(crate) log_opts: BTreeMap<String, String>,
+    pub(crate) init: bool,
+    pub(crate) init_path: Option<PathBuf>,
+    pub(crate) cgroup_parent: String,
+}
+
+/// Why the settings are refused.
+#[derive(Debug, Error)]
+pub(crate) enum SettingsError {
+    #[error("unable to configure the daemon with file {path}")]
+    Read {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("unable to configure the daemon with file {path}")]
+    Parse {
+        path: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Docker's text.
+    #[error(
+        "unable to configure the daemon with file {path}: the following directives are specified both as a flag and in the configuration file: {}",
+        .names.join(", ")
+    )]
+    Conflict { path: String, names: Vec<String> },
+    #[error("live restore is how this engine works and cannot be switched off")]
+    LiveRestore,
+    #[error("invalid MTU {mtu}: between 68 and 65535")]
+    Mtu { mtu: u32 },
+    #[error("invalid bridge name {name:?}: 1 to 15 letters, digits, dots, hyphens and underscores")]
+    BridgeName { name: String },
+    #[error("invalid log option {text:?}: name=value")]
+    LogOption { text: String },
+    #[error("{name} must be an absolute path: {path}")]
+    Relative { name: &'static str, path: String },
+}
+
+impl Settings {
+    /// Reads the file that the flags name, or the default one, and joins both.
+    pub(crate) fn read(flags: Flags) -> Result<Self, SettingsError> {
+        let (path, is_required) = match &flags.config_file {
+            Some(path) => (path.clone(), true),
+            None => (PathBuf::from(DEFAULT_FILE), false),
+        };
+        let file = File::read(&path, is_required)?;
+        Self::join(flags, file, &path)
+    }
+
+    fn join(flags: Flags, file: File, path: &Path) -> Result<Self, SettingsError> {
+        let names = file.conflicts(&flags);
+        if !names.is_empty() {
+            return Err(SettingsError::Conflict { path: path.display().to_string(), names });
+        }
+        let given = file.or(flags)?;
+        let settings = Self::of(given)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Every setting that is not given has its default.
+    fn of(given: File) -> Result<Self, SettingsError> {
+        if given.live_restore == Some(false) {
+            return Err(SettingsError::LiveRestore);
+        }
+        let or = |path: Option<PathBuf>, default: &str| path.unwrap_or_else(|| default.into());
+        let level =
+            if given.debug == Some(true) { Level::Debug } else { given.log_level.unwrap_or_default() };
+        Ok(Self {
+            data_root: or(given.data_root, "/var/lib/tombolo"),
+            exec_root: or(given.exec_root, "/run/tombolo"),
+            pidfile: or(given.pidfile, "/run/tombolo/tombolo.pid"),
+            hosts: given.hosts.unwrap_or_else(|| vec![Host::default()]),
+            group: given.group,
+            log: LogSettings { level, format: given.log_format.unwrap_or_default() },
+            network: NetworkSettings {
+                bridge_name: given.bridge_name.unwrap_or_else(|| "p0".to_owned()),
+                bip: given.bip,
+                fixed_cidr: given.fixed_cidr,
+                ip_masq: given.ip_masq.unwrap_or(true),
+                ip: given.ip,
+                ipv6: given.ipv6.unwrap_or(false),
+                icc: given.icc.unwrap_or(true),
+                mtu: given.mtu.filter(|mtu| *mtu != 0),
+                pools: given.default_address_pools.unwrap_or_default(),
+            },
+            containers: ContainerSettings {
+                dns: given.dns.unwrap_or_default(),
+                dns_search: given.dns_search.unwrap_or_default(),
+                dns_opts: given.dns_opts.unwrap_or_default(),
+                log_driver: given.log_driver.unwrap_or_else(|| "json-file".to_owned()),
+                log_opts: given.log_opts.unwrap_or_default(),
+                init: given.init.unwrap_or(false),
+                init_path: given.init_path,
+                cgroup_parent: given.cgroup_parent.unwrap_or_default(),
+            },
+            labels: given.labels.unwrap_or_default(),
+            shutdown_timeout: Duration::from_secs(given.shutdown_timeout.unwrap_or(15)),
+        })
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        for (name, path) in
+            [("data-root", &self.data_root), ("exec-root", &self.exec_root), ("pidfile", &self.pidfile)]
+        {
+            if !path.is_absolute() {
+                return Err(SettingsError::Relative { name, path: path.display().to_string() });
+            }
+        }
+        if let Some(mtu) = self.network.mtu.filter(|mtu| !(68..=65_535).contains(mtu)) {
+            return Err(SettingsError::Mtu { mtu });
+        }
+        let name = &self.network.bridge_name;
+        let is_sound = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if name.is_empty() || name.len() > 15 || !name.chars().all(is_sound) || name == "." || name == ".." {
+            return Err(SettingsError::BridgeName { name: name.clone() });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
