@@ -10,6 +10,7 @@ pub mod host;
 mod lanes;
 mod pool;
 mod predefined;
+mod resolvers;
 mod service;
 mod store;
 mod watch;

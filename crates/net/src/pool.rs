@@ -31,8 +31,17 @@ pub(crate) enum Job {
 /// What became of a job.
 #[derive(Debug)]
 pub(crate) enum Finished {
-    Change { lane: u64, outcome: Result<(), NotDone> },
-    Repair { outcome: Result<usize, Vec<KernelError>> },
+    Change {
+        lane: u64,
+        outcome: Result<(), NotDone>,
+    },
+    Repair {
+        outcome: Result<usize, Vec<KernelError>>,
+    },
+    /// The resolvers of a change's sandboxes are as the change wants them.
+    Settled {
+        lane: u64,
+    },
 }
 
 /// Why a change was not made. The kernel and the store are as they were, but

@@ -30,6 +30,7 @@ use crate::{
     host::{Host, HostError},
     pool::{NotDone, Pool},
     predefined::{self, DefaultNetwork},
+    resolvers::Resolvers,
     store::{Store, StoreError},
     watch::Watch,
     writer::{Change, Command, Writer},
@@ -129,7 +130,9 @@ impl NetworkService {
         let kernels = (0..threads()).map(|_| host.clone()).collect();
         let pool = Pool::start(kernels, &store, &finished).map_err(StartError::Thread)?;
         let defaults = config.defaults.unwrap_or_else(|| Defaults::new(global_id(&engine)));
-        let writer = Writer::new(published, pool, defaults);
+        let resolvers = Arc::new(Resolvers::new(host.clone(), model.clone()));
+        resolvers.settle_all().await;
+        let writer = Writer::new(published, pool, defaults, Some(resolvers), finished);
 
         let mut tasks = JoinSet::new();
         let watch = Watch { model: model.clone(), commands: commands.downgrade() };

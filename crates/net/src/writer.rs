@@ -24,12 +24,16 @@ use cnm::{
     controller::{Context, Created, Defaults, Host as Facts, Request, decide_all},
     state::{Key, Scope, State, kernel_state, kernel_state_of},
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
 
 use crate::{
     entropy,
     lanes::{Footprint, Lanes},
     pool::{Finished, Job, NotDone, Pool},
+    resolvers::{self, Resolvers},
     service::{ChangeError, Outcome},
 };
 
@@ -85,6 +89,10 @@ enum Repair {
 #[derive(Debug)]
 pub(crate) struct Writer {
     defaults: Defaults,
+    resolvers: Option<Arc<Resolvers>>,
+    /// Resolvers that are being started or ended, and where they say that they are done.
+    settling: JoinSet<()>,
+    settled: mpsc::Sender<Finished>,
     accepted: Model,
     published: watch::Sender<Arc<Model>>,
     pool: Pool,
@@ -103,10 +111,20 @@ enum Held {
 }
 
 impl Writer {
-    pub(crate) fn new(published: watch::Sender<Arc<Model>>, pool: Pool, defaults: Defaults) -> Self {
+    /// `settled` leads back into the queue of ends that [`Writer::run`] is given.
+    pub(crate) fn new(
+        published: watch::Sender<Arc<Model>>,
+        pool: Pool,
+        defaults: Defaults,
+        resolvers: Option<Arc<Resolvers>>,
+        settled: mpsc::Sender<Finished>,
+    ) -> Self {
         let accepted = Model::clone(&published.borrow());
         Self {
             defaults,
+            resolvers,
+            settling: JoinSet::new(),
+            settled,
             accepted,
             published,
             pool,
@@ -197,24 +215,47 @@ impl Writer {
 
     fn finish(&mut self, finished: Finished) {
         match finished {
-            Finished::Change { lane, outcome } => {
-                self.lanes.leave(lane);
-                let under_way = self.under_way.remove(&lane).expect("a job that ends was under way");
-                match outcome {
-                    Ok(()) => self.done(under_way),
-                    Err(cause) => self.undone(under_way, cause),
-                }
+            Finished::Change { lane, outcome: Ok(()) } => self.publish(lane),
+            Finished::Change { lane, outcome: Err(cause) } => {
+                let under_way = self.end(lane);
+                self.undone(under_way, cause);
             }
+            Finished::Settled { lane } => self.answer(lane),
             Finished::Repair { outcome } => {
                 self.repair = Repair::NotNeeded;
                 report(outcome);
             }
         }
+        while self.settling.try_join_next().is_some() {}
     }
 
-    fn done(&mut self, UnderWay { change, delta, created, .. }: UnderWay) {
-        let model = Arc::new(self.published.borrow().apply(&delta));
-        self.published.send_replace(Arc::clone(&model));
+    /// Takes a change off its lane.
+    fn end(&mut self, lane: u64) -> UnderWay {
+        self.lanes.leave(lane);
+        self.under_way.remove(&lane).expect("what ends was under way")
+    }
+
+    /// Shows a change that is done, and sees to the resolvers before it is answered.
+    fn publish(&mut self, lane: u64) {
+        let UnderWay { delta, inverse, .. } = &self.under_way[&lane];
+        let model = Arc::new(self.published.borrow().apply(delta));
+        self.published.send_replace(model);
+        let sandboxes = resolvers::touched(delta, inverse);
+        match self.resolvers.as_ref().filter(|resolvers| resolvers.concern(&sandboxes)) {
+            None => self.answer(lane),
+            Some(resolvers) => {
+                let (resolvers, settled) = (Arc::clone(resolvers), self.settled.clone());
+                self.settling.spawn(async move {
+                    resolvers.settle(sandboxes).await;
+                    drop(settled.send(Finished::Settled { lane }).await);
+                });
+            }
+        }
+    }
+
+    fn answer(&mut self, lane: u64) {
+        let UnderWay { change, created, .. } = self.end(lane);
+        let model = Arc::clone(&self.published.borrow());
         drop(change.reply.send(Ok(Outcome { model, created })));
     }
 

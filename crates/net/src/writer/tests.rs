@@ -64,7 +64,8 @@ impl Bench {
         let (published, model) = watch::channel(Arc::new(Model::default()));
         let (commands, queue) = mpsc::channel(16);
         let mut tasks = JoinSet::new();
-        tasks.spawn(Writer::new(published, pool, Defaults::new([7; 5])).run(queue, ends));
+        let writer = Writer::new(published, pool, Defaults::new([7; 5]), None, finished);
+        tasks.spawn(writer.run(queue, ends));
         Self { kernel, commands, model, store, _folder: folder, _tasks: tasks }
     }
 

@@ -1,0 +1,70 @@
+//! Keeps a resolver in every sandbox that needs one, and in no other.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use cnm::{Delta, Model, Namespace, SandboxId, names};
+use tokio::sync::watch;
+
+use crate::{chain, dns::DnsServers, host::Host};
+
+/// Where the host says whom it asks.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// The resolvers of all sandboxes.
+#[derive(Debug)]
+pub(crate) struct Resolvers {
+    servers: DnsServers,
+    host: Host,
+    model: watch::Receiver<Arc<Model>>,
+}
+
+impl Resolvers {
+    pub(crate) fn new(host: Host, model: watch::Receiver<Arc<Model>>) -> Self {
+        Self { servers: DnsServers::new(model.clone(), RESOLV_CONF), host, model }
+    }
+
+    /// Starts what is needed by the sandboxes of the model.
+    pub(crate) async fn settle_all(&self) {
+        let sandboxes = self.model.borrow().sandboxes().map(|sandbox| sandbox.id).collect();
+        self.settle(sandboxes).await;
+    }
+
+    /// Starts, keeps or ends the resolver of each, as the published model has it.
+    pub(crate) async fn settle(&self, sandboxes: BTreeSet<SandboxId>) {
+        for sandbox in sandboxes {
+            if let Err(error) = self.settle_one(sandbox).await {
+                tracing::error!(%sandbox, error = chain(&error), "a sandbox cannot look names up");
+            }
+        }
+    }
+
+    /// Whether any of these has a resolver or needs one.
+    pub(crate) fn concern(&self, sandboxes: &BTreeSet<SandboxId>) -> bool {
+        let model = self.model.borrow();
+        sandboxes.iter().any(|id| self.servers.serves(id) || names::needs_resolver(&model, id))
+    }
+
+    async fn settle_one(&self, id: SandboxId) -> Result<(), crate::dns::DnsError> {
+        let model = Arc::clone(&self.model.borrow());
+        let Some(sandbox) = model.sandbox(&id) else {
+            self.servers.stop(&id).await;
+            return Ok(());
+        };
+        if !names::needs_resolver(&model, &id) {
+            return self.servers.withdraw(&id).await;
+        }
+        match &sandbox.namespace {
+            Namespace::Own => self.servers.serve(id, &self.host.namespace(&id)).await,
+            Namespace::Path(path) => self.servers.serve(id, Path::new(path)).await,
+            // The host looks names up by itself.
+            Namespace::Host => Ok(()),
+        }
+    }
+}
+
+/// The sandboxes whose networks a change and its inverse name.
+pub(crate) fn touched(delta: &Delta, inverse: &Delta) -> BTreeSet<SandboxId> {
+    let endpoints = delta.endpoints.values().chain(inverse.endpoints.values()).flatten();
+    let joined = endpoints.filter_map(|endpoint| endpoint.sandbox().copied());
+    joined.chain(delta.sandboxes.keys().copied()).collect()
+}
