@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use linux::process::Signals;
 use runtime::bundle;
+use runtime::protocol::stream::{STDERR, STDOUT};
 use runtime::protocol::{Answer, Phase, ProcessId, State};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -166,7 +167,7 @@ impl Server {
             Source::Listener => self.accept(),
             Source::Signals => self.reap(),
             Source::Connection(number) => self.converse(number, events),
-            Source::Output(process, stream) => self.pass_on(&process, stream),
+            Source::Output(process, stream) => drop(self.pass_on(&process, stream)),
             Source::Input(process) => {
                 if let Some(process) = self.processes.get_mut(&process) {
                     process.stdio.flush();
@@ -233,11 +234,12 @@ impl Server {
         }
     }
 
-    /// Reads one output and passes it to the log and to every client.
-    fn pass_on(&mut self, id: &ProcessId, stream: u8) {
+    /// Reads one output and passes it to the log and to every client; `false`
+    /// if there was nothing.
+    fn pass_on(&mut self, id: &ProcessId, stream: u8) -> bool {
         let mut buffer = [0; 32 << 10];
-        let Some(process) = self.processes.get_mut(id) else { return };
-        let Read1::Data(length) = process.stdio.read(stream, &mut buffer) else { return };
+        let Some(process) = self.processes.get_mut(id) else { return false };
+        let Read1::Data(length) = process.stdio.read(stream, &mut buffer) else { return false };
         let data = &buffer[..length];
         if *id == ProcessId::Init {
             let written = self.log.as_mut().map_or(Ok(()), |log| log.take(stream, data));
@@ -245,6 +247,17 @@ impl Server {
         }
         for connection in self.connections.values_mut().filter(|connection| connection.watches(id)) {
             connection.output(stream, data);
+        }
+        true
+    }
+
+    /// Everything is dead: passes on what is left in the pipes and tells the ends.
+    fn drain(&mut self) {
+        for id in self.processes.keys().cloned().collect::<Vec<_>>() {
+            while self.pass_on(&id, STDOUT) || self.pass_on(&id, STDERR) {}
+            if self.processes.get(&id).is_some_and(|process| !process.settled) {
+                self.finish(&id);
+            }
         }
     }
 

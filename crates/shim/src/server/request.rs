@@ -210,7 +210,7 @@ impl Server {
         }
         self.reap_children();
         remove_state(self.container.directory());
-        self.settle();
+        self.drain();
         self.deleted = true;
         Ok(Answer::Done)
     }

@@ -114,6 +114,19 @@ fn a_created_or_frozen_container_can_be_deleted() {
 }
 
 #[test]
+fn a_deletion_ends_every_stream() {
+    in_machine("streams", |machine| async move {
+        let client = machine.created(&machine.spec("echo last; sleep 1000"), &Config::default()).await;
+        let mut attached = client.attach(ProcessId::Init, Streams::OUTPUT).await.expect("attach");
+        client.start().await.expect("start");
+        let (output, exit, deleted) =
+            tokio::join!(text(&mut attached), client.wait(ProcessId::Init), client.delete());
+        deleted.expect("delete");
+        assert_eq!((output.replace("last\n", "").as_str(), exit.expect("wait").code), ("", 137));
+    });
+}
+
+#[test]
 fn an_engine_that_comes_back_finds_everything() {
     in_machine("back", |machine| async move {
         let client = machine
