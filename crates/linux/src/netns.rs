@@ -4,6 +4,7 @@
 //! inside one happens on a new thread that ends with it. What it opens there
 //! (sockets above all) stays in that namespace and may be used from anywhere.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -18,6 +19,12 @@ use thiserror::Error;
 
 #[cfg(test)]
 mod tests;
+
+thread_local! {
+    /// Device and inode of the thread's network namespace, once somebody asked.
+    /// It changes in [`leave`] only: whoever enters another namespace is a new thread.
+    static HERE: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
+}
 
 /// The calling thread's network namespace.
 const CURRENT: &str = "/proc/thread-self/ns/net";
@@ -132,6 +139,16 @@ impl Netns {
         Ok(self.identity()? == other.identity()?)
     }
 
+    /// Whether the calling thread is in this namespace. Asking again costs next to nothing.
+    pub fn is_current(&self) -> Result<bool, NetnsError> {
+        let here = match HERE.get() {
+            Some(here) => here,
+            None => Self::current()?.identity()?,
+        };
+        HERE.set(Some(here));
+        Ok(self.identity()? == here)
+    }
+
     /// Another handle of the same namespace.
     pub fn try_clone(&self) -> Result<Self, NetnsError> {
         let file = self.file.try_clone().map_err(|source| self.failed("clone a handle of", source))?;
@@ -177,6 +194,7 @@ fn leave(flags: UnshareFlags) -> io::Result<()> {
     // memory or descriptors with other threads.
     #[expect(unsafe_code, reason = "rustix cannot know which flags are harmless")]
     unsafe { rustix::thread::unshare_unsafe(flags) }?;
+    HERE.set(None);
     Ok(())
 }
 

@@ -94,6 +94,8 @@ struct Shared {
     ports: Mutex<BTreeMap<Key, Reservation>>,
     /// Whether the kernel remembers who made an address (5.18).
     marks_addresses: bool,
+    /// Whether the kernel speaks IPv6.
+    ipv6: bool,
 }
 
 impl Host {
@@ -119,6 +121,7 @@ impl Host {
             sandboxes: Mutex::default(),
             ports: Mutex::default(),
             marks_addresses: marks_addresses(),
+            ipv6: Path::new("/proc/sys/net/ipv6").exists(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -223,7 +226,7 @@ impl Shared {
 
     /// Runs `f` in the host's namespace: here if the thread is there.
     fn in_host<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T, Refusal> {
-        let here = Netns::current().and_then(|here| here.same_as(&self.netns)).map_err(refused)?;
+        let here = self.netns.is_current().map_err(refused)?;
         if here { Ok(f()) } else { self.netns.enter(f).map_err(refused) }
     }
 

@@ -43,6 +43,21 @@ fn what_is_done_inside_happens_inside_and_the_caller_stays() {
 }
 
 #[test]
+fn a_thread_knows_where_it_is() {
+    let host = Netns::current().expect("current");
+    assert!(host.is_current().expect("ask"));
+    alone(|directory| {
+        assert!(!host.is_current().expect("ask"));
+        let inside = Netns::create(&directory.join("one")).expect("create");
+        assert!(!inside.is_current().expect("ask"));
+        assert!(inside.enter(|| inside.is_current().expect("ask")).expect("enter"));
+        leave_host().expect("leave again");
+        assert!(!host.is_current().expect("ask"));
+    });
+    assert!(host.is_current().expect("ask"));
+}
+
+#[test]
 fn a_file_in_the_way_survives() {
     alone(|directory| {
         let path = directory.join("one");

@@ -144,6 +144,24 @@ impl Rtnl {
         self.apply(&[route_del(route)])
     }
 
+    /// Whether packets to this address stay in the namespace: it is one of its own
+    /// and in use. An IPv6 address is listed shortly before that.
+    pub fn is_local(&mut self, address: IpAddr) -> Result<bool, RtnlError> {
+        let mut header = [0; HEADER];
+        (header[0], header[1]) = match address {
+            IpAddr::V4(_) => (libc::AF_INET as u8, 32),
+            IpAddr::V6(_) => (libc::AF_INET6 as u8, 128),
+        };
+        let mut writer = Writer::new(&header);
+        writer.put_ip(libc::RTA_DST, address);
+        let request = Request { kind: libc::RTM_GETROUTE, flags: 0, payload: writer.finish() };
+        match self.get(format!("find the route to {address}"), &request) {
+            Ok(replies) => Ok(replies.iter().any(|reply| reply.payload.get(7) == Some(&libc::RTN_LOCAL))),
+            Err(error) if error.refusal().is_some() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The unicast routes of the main table, of both families.
     pub fn route_list(&mut self) -> Result<Vec<Route>, RtnlError> {
         let request = Request { kind: libc::RTM_GETROUTE, flags: 0, payload: vec![0; HEADER] };

@@ -257,6 +257,24 @@ fn addresses_of_both_families_come_and_go() {
 }
 
 #[test]
+fn an_address_is_local_once_it_is_in_use() {
+    alone(|rtnl, _| {
+        let br = bridge(rtnl, "br-1");
+        for text in ["10.1.2.3/24", "fd00:1::3/64"] {
+            let address = net(text).addr();
+            assert!(!rtnl.is_local(address).expect("ask"));
+            rtnl.addr_add(&AddrAdd::new(br.index, net(text))).expect("add");
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+            while !rtnl.is_local(address).expect("ask") {
+                assert!(std::time::Instant::now() < deadline, "{address} is never used");
+                std::thread::yield_now();
+            }
+        }
+        assert!(!rtnl.is_local("10.1.2.4".parse().expect("an address")).expect("ask"));
+    });
+}
+
+#[test]
 fn routes_of_both_families_come_and_go() {
     alone(|rtnl, _| {
         let br = bridge(rtnl, "br-1");

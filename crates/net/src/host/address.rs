@@ -1,6 +1,7 @@
 //! Addresses and routes: all of one namespace in one send.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use cnm::apply::{KernelError, Refusal};
 use cnm::plan::Op;
@@ -13,6 +14,11 @@ use linux::rtnl::{Change, Rtnl};
 use super::mark::{PROTOCOL, ROUTE_PROTOCOL};
 use super::refusal::{no_device, refusal_in, refused, unsupported};
 use super::{Shared, lock};
+
+/// How long addresses are waited for. A link that is down does not use its own.
+const USED: Duration = Duration::from_millis(200);
+/// How long the kernel's worker is left alone.
+const PAUSE: Duration = Duration::from_micros(50);
 
 impl Shared {
     /// Does the operations in order. They are sent together, so that those
@@ -54,10 +60,13 @@ impl Shared {
         for (op, outcome) in ops.iter().zip(&outcomes) {
             outcome.as_ref().map_err(|error| refuse(op, refusal_in(error)))?;
         }
-        match changes.into_iter().zip(ops).find_map(|(change, op)| Some((op, change.err()?))) {
-            Some((op, refusal)) => Err(refuse(op, refusal)),
-            None => Ok(()),
+        if let Some((op, refusal)) =
+            changes.into_iter().zip(ops).find_map(|(change, op)| Some((op, change.err()?)))
+        {
+            return Err(refuse(op, refusal));
         }
+        let until = Instant::now() + USED;
+        ops.iter().try_for_each(|op| wait_until_used(rtnl, op, until).map_err(|refusal| refuse(op, refusal)))
     }
 
     /// The number of a link. On the host only ours are found.
@@ -65,6 +74,16 @@ impl Shared {
         let link = rtnl.link_by_name(name).map_err(refused)?;
         Ok(link.filter(|link| ns != Ns::Host || self.mark.is_on(link)).map(|link| link.index))
     }
+}
+
+/// Waits for an IPv6 address. The kernel lists it at once, but takes packets for it
+/// only after a worker of its own has passed: a first one would be lost.
+fn wait_until_used(rtnl: &mut Rtnl, op: &Op, until: Instant) -> Result<(), Refusal> {
+    let (Op::Create { .. }, Key::Addr(_, _, net @ IpNet::V6(_))) = (op, op.key()) else { return Ok(()) };
+    while !rtnl.is_local(net.addr()).map_err(refused)? && Instant::now() < until {
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
 }
 
 /// The link that an operation is about.

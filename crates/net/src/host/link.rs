@@ -12,6 +12,9 @@ use linux::sysctl;
 use super::refusal::{no_device, refused};
 use super::{Lent, Shared, lock};
 
+/// The smallest MTU of a link that has IPv6, in bytes (RFC 8200 §5).
+const IPV6_MTU: u32 = 1280;
+
 /// The settings of br_netfilter for both families; they are there when it is loaded.
 const BRIDGE_NETFILTER: [&str; 2] =
     ["net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"];
@@ -23,7 +26,7 @@ impl Shared {
             address: Some(address(bridge.mac)),
             alias: Some(self.mark.of_network(&bridge.network)),
             up: bridge.up,
-            addr_gen: AddrGen::None,
+            addr_gen: self.addr_gen(bridge.mtu).unwrap_or_default(),
             route_localnet: bridge.route_localnet,
             ..LinkAdd::new(name, LinkType::Bridge)
         };
@@ -41,7 +44,8 @@ impl Shared {
             up: Some(to.up),
             ..LinkSet::default()
         };
-        rtnl.link_set(link.index, &set).map_err(refused)
+        rtnl.apply(&[link_set(link.index, &set), link_set(link.index, &self.silence(to.mtu))])
+            .map_err(refused)
     }
 
     pub(super) fn bridge_del(&self, name: &str, bridge: &Bridge) -> Result<(), Refusal> {
@@ -65,7 +69,7 @@ impl Shared {
             alias: Some(mark.clone()),
             master: master.as_ref().map(|master| master.index),
             up: veth.up,
-            addr_gen: AddrGen::None,
+            addr_gen: self.addr_gen(veth.mtu).unwrap_or_default(),
             ..LinkAdd::new(veth_name(endpoint), LinkType::Veth(peer))
         };
         let link = rtnl.link_add(&add).map_err(refused)?;
@@ -73,7 +77,7 @@ impl Shared {
             rtnl.link_set(link.index, &self.port(veth)?).map_err(refused)?;
         }
         let index = link.peer.ok_or_else(no_device)?;
-        let marked = LinkSet { alias: Some(mark), addr_gen: Some(AddrGen::None), ..LinkSet::default() };
+        let marked = LinkSet { alias: Some(mark), addr_gen: self.addr_gen(veth.mtu), ..LinkSet::default() };
         let up = LinkSet { up: Some(veth.up), ..LinkSet::default() };
         let finish = |rtnl: &mut Rtnl| {
             rtnl.apply(&[link_set(index, &marked), link_set(index, &up)])?;
@@ -99,24 +103,43 @@ impl Shared {
             ..LinkSet::default()
         };
         let up = LinkSet { up: Some(to.up), ..LinkSet::default() };
-        let mut changes = vec![link_set(link.index, &set)];
+        let silence = self.silence(to.mtu);
+        let mut changes = vec![link_set(link.index, &set), link_set(link.index, &silence)];
         if master.is_some() {
             changes.push(link_set(link.index, &self.port(to)?));
         }
         changes.push(link_set(link.index, &up));
         rtnl.apply(&changes).map_err(refused)?;
         let index = link.peer.ok_or_else(no_device)?;
-        let set = LinkSet { mtu: Some(to.mtu), ..up };
+        let set = LinkSet { mtu: Some(to.mtu), ..LinkSet::default() };
+        let changes = [link_set(index, &set), link_set(index, &silence), link_set(index, &up)];
         match self.inside_of(to.peer.0)? {
-            Some(inside) => lock(&inside.rtnl).link_set(index, &set),
-            None => rtnl.link_set(index, &set),
+            Some(inside) => lock(&inside.rtnl).apply(&changes),
+            None => rtnl.apply(&changes),
         }
         .map_err(refused)
     }
 
+    /// A pair that is not there any more is deleted: it vanishes at a time of
+    /// the kernel's choosing when the namespace of one end does.
     pub(super) fn veth_del(&self, endpoint: &EndpointId) -> Result<(), Refusal> {
-        let link = self.veth(&mut *self.rtnl()?, endpoint)?;
-        self.reaper.link_del(link.index).map_err(refused)
+        let link = self.veth(&mut *self.rtnl()?, endpoint);
+        let deleted = link.and_then(|link| self.reaper.link_del(link.index).map_err(refused));
+        match deleted {
+            Err(refusal) if refusal == no_device() => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    /// The kernel gives our links no address of its own accord. A link whose
+    /// MTU is too small for IPv6 has no such setting.
+    fn addr_gen(&self, mtu: u32) -> Option<AddrGen> {
+        (self.ipv6 && mtu >= IPV6_MTU).then_some(AddrGen::None)
+    }
+
+    /// The same for a link that is there: one whose MTU was too small for IPv6 begins anew.
+    fn silence(&self, mtu: u32) -> LinkSet {
+        LinkSet { addr_gen: self.addr_gen(mtu), ..LinkSet::default() }
     }
 
     /// The flags of a pair's port. Where bridged frames pass netfilter, our rules isolate:

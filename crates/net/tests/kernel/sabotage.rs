@@ -1,8 +1,8 @@
 //! Somebody breaks things; a reconciliation later packets flow again.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cnm::apply::{Kernel, apply, reconcile};
 use cnm::nft::{Set, Value};
@@ -47,11 +47,23 @@ fn assert_flows(machine: &Machine) {
     echo_tcp(machine, Ns::Host, Ns::Sandbox(sandbox(1)), (published, server));
 }
 
+/// A socket in a namespace. A program that another test is starting may hold the
+/// last one until it runs.
+#[track_caller]
+fn bound<T: Send>(machine: &Machine, ns: Ns, bind: impl Fn() -> io::Result<T> + Sync) -> T {
+    let (inside, deadline) = (machine.inside(ns), Instant::now() + PATIENCE);
+    loop {
+        match inside.enter(&bind).expect("enter") {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {}
+            bound => return bound.expect("bind"),
+        }
+    }
+}
+
 #[track_caller]
 fn echo_udp(machine: &Machine, server: SocketAddr) {
     let bind = |n, address: SocketAddr| {
-        let inside = machine.inside(Ns::Sandbox(sandbox(n)));
-        let socket = inside.enter(|| UdpSocket::bind(address)).expect("enter").expect("bind");
+        let socket = bound(machine, Ns::Sandbox(sandbox(n)), || UdpSocket::bind(address));
         socket.set_read_timeout(Some(PATIENCE)).expect("set");
         socket
     };
@@ -67,7 +79,7 @@ fn echo_udp(machine: &Machine, server: SocketAddr) {
 /// `to` is where the client connects, and where the server is.
 #[track_caller]
 fn echo_tcp(machine: &Machine, from: Ns, at: Ns, (to, server): (SocketAddr, SocketAddr)) {
-    let listener = machine.inside(at).enter(|| TcpListener::bind(server)).expect("enter").expect("bind");
+    let listener = bound(machine, at, || TcpListener::bind(server));
     let connect = || TcpStream::connect_timeout(&to, PATIENCE);
     let mut client = match from {
         Ns::Host => connect(),
@@ -221,9 +233,8 @@ fn an_address_in_the_way_fails_the_change_and_survives_it() {
 fn a_client_that_never_pauses_follows_the_port() {
     on_whole_machine(|machine, all| {
         let server = |n: u8| {
-            let inside = machine.inside(Ns::Sandbox(sandbox(n)));
             let address = format!("10.1.0.{}:53", 10 + n);
-            let socket = inside.enter(|| UdpSocket::bind(address)).expect("enter").expect("bind");
+            let socket = bound(machine, Ns::Sandbox(sandbox(n)), || UdpSocket::bind(&address));
             socket.set_read_timeout(Some(PATIENCE)).expect("set");
             socket
         };
