@@ -75,38 +75,14 @@ impl Engine {
     /// Joins somebody to the first process.
     pub(super) async fn attach_waiting(&self, client: &Client, waiting: Waiting) -> Result<(), ProcessError> {
         let attached = client.attach(ProcessId::Init, waiting.streams).await?;
-        let client::Attached { output, stdin } = attached;
         let closing = self.closing.clone();
         self.tasks.spawn(async move {
             tokio::select! {
-                () = pass_output(output, &waiting.output) => {}
+                () = exchange(attached, &waiting.output, waiting.input) => {}
                 () = closing.cancelled() => {}
             }
         });
-        self.pass_input(stdin, waiting.input);
         Ok(())
-    }
-
-    /// Passes on what a client writes, until it leaves.
-    pub(super) fn pass_input(&self, mut stdin: client::Stdin, input: Option<mpsc::Receiver<Bytes>>) {
-        let Some(mut input) = input else { return };
-        let closing = self.closing.clone();
-        self.tasks.spawn(async move {
-            loop {
-                let data = tokio::select! {
-                    data = input.recv() => data,
-                    () = closing.cancelled() => None,
-                };
-                let passed = match data {
-                    Some(data) if data.is_empty() => stdin.close().await,
-                    Some(data) => stdin.write_all(&data).await,
-                    None => return,
-                };
-                if passed.is_err() {
-                    return;
-                }
-            }
-        });
     }
 
     /// Sends what was logged, in a task of its own since the client may read slowly.
@@ -130,19 +106,43 @@ impl Engine {
     }
 }
 
-/// Passes on output until the process has ended, the shim has gone, or nobody listens.
-pub(super) async fn pass_output(mut from: client::Output, to: &mpsc::Sender<Output>) {
-    loop {
-        let next = tokio::select! {
-            next = from.next() => next,
-            () = to.closed() => return,
-        };
-        let Ok(Some(chunk)) = next else { return };
+/// Passes on output and input until the process has ended, the shim has gone, or
+/// nobody listens. Both ways stay open until then: to close one is to detach.
+pub(super) async fn exchange(
+    attached: client::Attached,
+    to: &mpsc::Sender<Output>,
+    input: Option<mpsc::Receiver<Bytes>>,
+) {
+    let client::Attached { output, mut stdin } = attached;
+    let passing = async {
+        pass_input(&mut stdin, input).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = pass_output(output, to) => {}
+        () = to.closed() => {}
+        () = passing => {}
+    }
+}
+
+async fn pass_output(mut from: client::Output, to: &mpsc::Sender<Output>) {
+    while let Ok(Some(chunk)) = from.next().await {
         let stream = match chunk.stream {
             runtime::protocol::stream::STDERR => Stream::Stderr,
             _ => Stream::Stdout,
         };
         if to.send(Output { stream, data: chunk.data }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Passes on what a client writes, until it leaves or the process takes no more.
+async fn pass_input(stdin: &mut client::Stdin, input: Option<mpsc::Receiver<Bytes>>) {
+    let Some(mut input) = input else { return };
+    while let Some(data) = input.recv().await {
+        let passed = if data.is_empty() { stdin.close().await } else { stdin.write_all(&data).await };
+        if passed.is_err() {
             return;
         }
     }

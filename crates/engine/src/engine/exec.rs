@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use super::{
     Engine,
     attach::{self, Ends},
     blocking,
 };
 use crate::{
-    Attached, ExecId, ExecInspect, ExecSpec, ExecState, State,
+    Attached, ExecId, ExecInspect, ExecSpec, ExecState, Output, State,
     container::Container,
     error::ExecError,
     exec::Exec,
@@ -91,11 +93,8 @@ impl Engine {
         set_state(container, id, ExecState::Running { pid });
         let action = format!("exec_start: {}", spec.args.join(" "));
         self.tell_container(&record, &action, &[("execID", text)]);
-        let from = joined.map(|joined| {
-            self.pass_input(joined.stdin, input);
-            joined.output
-        });
-        self.watch_exec(container, (id, pid), client, from.map(|from| (from, output)));
+        let streams = joined.map(|joined| (joined, output, input));
+        self.watch_exec(container, (id, pid), client, streams);
         Ok(Some(attached).filter(|_| !detach))
     }
 
@@ -106,15 +105,15 @@ impl Engine {
         container: &Arc<Container>,
         (id, pid): (ExecId, u32),
         client: Client,
-        output: Option<(runtime::client::Output, tokio::sync::mpsc::Sender<crate::Output>)>,
+        streams: Option<Joined>,
     ) {
         let (engine, container) = (Arc::clone(self), Arc::clone(container));
         self.tasks.spawn(async move {
             let text = id.to_string();
-            let (from, to) = output.unzip();
+            let mut open = None;
             let watched = async {
-                if let (Some(from), Some(to)) = (from, &to) {
-                    attach::pass_output(from, to).await;
+                if let Some((joined, output, input)) = streams {
+                    attach::exchange(joined, open.insert(output), input).await;
                 }
                 client.wait(ProcessId::Exec(text.clone())).await
             };
@@ -124,7 +123,7 @@ impl Engine {
             };
             let code = ended.map_or(137, |exit| exit.code);
             set_state(&container, id, ExecState::Exited { pid, code });
-            drop(to);
+            drop(open);
             let _gone_with_its_container = client.exec_remove(&text).await;
             let facts = [("execID", text), ("exitCode", code.to_string())];
             engine.tell_container(&container.record(), "exec_die", &facts);
@@ -162,6 +161,9 @@ impl Engine {
         holder.ok_or_else(no_such)
     }
 }
+
+/// The streams of a process that somebody has joined: the shim's ends and the client's.
+type Joined = (runtime::client::Attached, mpsc::Sender<Output>, Option<mpsc::Receiver<bytes::Bytes>>);
 
 fn process_error(error: runtime::client::ClientError) -> ExecError {
     ExecError::Process(error.into())

@@ -54,15 +54,15 @@ impl Engine {
 }
 
 /// What the shim tells of new output: the log is read for its content.
-async fn follow(container: &Container) -> Option<runtime::client::Output> {
+async fn follow(container: &Container) -> Option<runtime::client::Attached> {
     let client: Client = container.client()?;
-    client.attach(ProcessId::Init, Streams::OUTPUT).await.ok().map(|attached| attached.output)
+    client.attach(ProcessId::Init, Streams::OUTPUT).await.ok()
 }
 
 /// Reads on whenever there is news, and once more when the process has ended.
-async fn pass_on(mut reader: Reader, mut news: runtime::client::Output, entries: &Entries) {
+async fn pass_on(mut reader: Reader, mut news: runtime::client::Attached, entries: &Entries) {
     loop {
-        let more = matches!(news.next().await, Ok(Some(_)));
+        let more = matches!(news.output.next().await, Ok(Some(_)));
         match read(reader, entries.clone(), Step::More).await {
             Some(read) if more => reader = read,
             Some(_) | None => return,

@@ -1,0 +1,8 @@
+//! Whole lives of real containers, each test in a machine of its own.
+
+mod connecting;
+mod machine;
+mod networks;
+mod processes;
+mod restarts;
+mod starts;
