@@ -88,9 +88,7 @@ impl Shared {
             None => finish(&mut rtnl),
         }
         .map_err(refused)?;
-        // Asking for both ends settles the carrier: a first connection does not stall.
-        rtnl.link_by_index(link.index).map_err(refused)?;
-        Ok(())
+        settle(&mut rtnl, [Some(&link), master.as_ref()])
     }
 
     pub(super) fn veth_set(&self, endpoint: &EndpointId, to: &Veth) -> Result<(), Refusal> {
@@ -113,11 +111,16 @@ impl Shared {
         let index = link.peer.ok_or_else(no_device)?;
         let set = LinkSet { mtu: Some(to.mtu), ..LinkSet::default() };
         let changes = [link_set(index, &set), link_set(index, &silence), link_set(index, &up)];
+        let finish = |rtnl: &mut Rtnl| {
+            rtnl.apply(&changes)?;
+            rtnl.link_by_index(index)
+        };
         match self.inside_of(to.peer.0)? {
-            Some(inside) => lock(&inside.rtnl).apply(&changes),
-            None => rtnl.apply(&changes),
+            Some(inside) => finish(&mut lock(&inside.rtnl)),
+            None => finish(&mut rtnl),
         }
-        .map_err(refused)
+        .map_err(refused)?;
+        settle(&mut rtnl, [Some(&link), master.as_ref()])
     }
 
     /// A pair that is not there any more is deleted: it vanishes at a time of
@@ -186,6 +189,13 @@ impl Shared {
         let links = rtnl.link_list().map_err(refused)?;
         links.into_iter().find(|link| link.alias.as_deref() == Some(&mark)).ok_or_else(no_device)
     }
+}
+
+/// Asks for links whose carrier has just come: the kernel then acts on it at once
+/// and not within a second, for which a first connection would stall.
+fn settle(rtnl: &mut Rtnl, links: [Option<&Link>; 2]) -> Result<(), Refusal> {
+    let mut links = links.into_iter().flatten();
+    links.try_for_each(|link| rtnl.link_by_index(link.index).map(drop).map_err(refused))
 }
 
 pub(super) fn address(mac: Mac) -> MacAddr {
