@@ -110,12 +110,12 @@ impl Filler {
 
     fn command(&self, command: &[Operand], dot: &Value, piped: Option<Value>) -> Result<Value, TemplateError> {
         let (first, others) = command.split_first().ok_or_else(|| TemplateError::new("empty command"))?;
-        if let Base::Function(name @ ("and" | "or")) = as_function(first) {
+        if let Some(name @ ("and" | "or")) = as_function(first) {
             return self.choose(name, others, dot, piped);
         }
         let mut arguments = others.iter().map(|one| self.operand(one, dot)).collect::<Result<Vec<_>, _>>()?;
         arguments.extend(piped);
-        if let Base::Function(name) = as_function(first) {
+        if let Some(name) = as_function(first) {
             return function::call(name, &arguments);
         }
         let value = self.operand(first, dot)?;
@@ -163,11 +163,10 @@ impl Filler {
     }
 }
 
-/// [`Base`] with borrowed names, to match on.
-fn as_function(operand: &Operand) -> Base<&str> {
+fn as_function(operand: &Operand) -> Option<&str> {
     match &operand.base {
-        Base::Function(name) if operand.fields.is_empty() => Base::Function(name.as_str()),
-        _ => Base::Dot,
+        Base::Function(name) => Some(name.as_str()),
+        Base::Dot | Base::Variable(_) | Base::Literal(_) | Base::Pipeline(_) => None,
     }
 }
 
