@@ -64,6 +64,15 @@ impl Reservation {
     }
 }
 
+/// Makes room for as many descriptors. The kernel enlarges a process' table by doubling it,
+/// and where there are threads waits for all processors each time, 5 to 20 ms: better
+/// once at the start than in somebody's request. Without the room, as before.
+pub fn make_room(descriptors: u16) {
+    if let Ok(any) = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None) {
+        drop(rustix::io::fcntl_dupfd_cloexec(&any, i32::from(descriptors)));
+    }
+}
+
 /// Whether all these ports are free, as far as anybody has bound them.
 fn look(protocol: PortProtocol, address: IpAddr, ports: RangeInclusive<u16>) -> Result<(), PortError> {
     let failed = |port, source| PortError { address: SocketAddr::new(address, port), source };

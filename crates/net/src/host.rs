@@ -41,6 +41,10 @@ use refusal::refused;
 
 pub use cnm::nft::TABLE;
 
+/// For how many descriptors there is room from the start: a thousand published
+/// ports, and two for each of a thousand sandboxes.
+const DESCRIPTORS: u16 = 4096;
+
 /// Why this machine's network cannot be used.
 #[derive(Debug, Error)]
 pub enum HostError {
@@ -103,6 +107,7 @@ impl Host {
     /// part of the mark, so that two engines leave one another alone;
     /// `namespaces` is a directory of ours alone.
     pub fn open(engine: &str, namespaces: &Path) -> Result<Self, HostError> {
+        linux::port::make_room(DESCRIPTORS);
         std::fs::create_dir_all(namespaces)
             .map_err(|source| HostError::Directory { path: namespaces.to_owned(), source })?;
         let netns = Netns::current()?;
