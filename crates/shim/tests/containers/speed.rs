@@ -1,4 +1,9 @@
 //! How long it takes; the bound is loose because this is a debug build on a busy machine.
+//!
+//! Most of it is not computing but waiting: with version 1 control groups the
+//! library writes a process into `cgroup.procs` once per controller, and the
+//! first such write after a pause waits for an RCU grace period (about 10 ms
+//! here), as does every exec. A process born inside its group would not wait.
 
 use std::time::{Duration, Instant};
 
