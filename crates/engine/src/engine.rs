@@ -160,6 +160,7 @@ impl Engine {
             servers: self.config.dns_servers.clone(),
             search: self.config.dns_search.clone(),
             options: self.config.dns_options.clone(),
+            host_name: surroundings::host_name(),
         }
     }
 

@@ -45,6 +45,20 @@ pub enum ExecState {
 pub(crate) struct Exec {
     pub(crate) spec: ExecSpec,
     pub(crate) state: ExecState,
+    pub(crate) made: jiff::Timestamp,
+}
+
+/// So many processes that have ended are remembered per container, for whoever asks how they ended.
+const REMEMBERED: usize = 64;
+
+/// Forgets the oldest of those that have ended, where there are too many.
+pub(crate) fn forget_old(execs: &mut std::collections::BTreeMap<ExecId, Exec>) {
+    let mut ended: Vec<_> =
+        execs.iter().filter(|(_, exec)| matches!(exec.state, ExecState::Exited { .. })).collect();
+    ended.sort_by_key(|(_, exec)| exec.made);
+    let surplus = ended.len().saturating_sub(REMEMBERED);
+    let old: Vec<ExecId> = ended.into_iter().take(surplus).map(|(id, _)| *id).collect();
+    old.iter().for_each(|id| drop(execs.remove(id)));
 }
 
 impl Exec {

@@ -23,6 +23,8 @@ pub(crate) struct DnsDefaults {
     pub(crate) servers: Vec<std::net::IpAddr>,
     pub(crate) search: Vec<String>,
     pub(crate) options: Vec<String>,
+    /// What containers on the host's stack call themselves.
+    pub(crate) host_name: Option<String>,
 }
 
 /// The network a user means.
@@ -218,8 +220,9 @@ fn sandbox_spec(record: &Record, id: SandboxId, dns: &DnsDefaults) -> SandboxSpe
 pub(crate) fn dns_settings(record: &Record, defaults: &DnsDefaults) -> DnsSettings {
     let spec = &record.spec;
     let asked = &spec.network.dns;
+    let host_name = defaults.host_name.clone().filter(|_| spec.network.mode == NetworkMode::Host);
     DnsSettings {
-        hostname: spec.hostname.clone().unwrap_or_else(|| record.id.short()),
+        hostname: spec.hostname.clone().or(host_name).unwrap_or_else(|| record.id.short()),
         domainname: spec.domainname.clone(),
         servers: first_of(&asked.servers, &defaults.servers),
         search: first_of(&asked.search, &defaults.search),

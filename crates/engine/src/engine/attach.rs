@@ -43,6 +43,7 @@ impl Engine {
         let Ends { output, input, attached } = ends(wants_input, record.spec.command.tty);
         let streams = Streams { stdin: wants_input, stdout: options.stdout, stderr: options.stderr };
         let waiting = Waiting { streams, output, input };
+        self.tell_container(&record, "attach", &[]);
         if options.logs {
             self.replay(&container, options, &waiting.output).await;
         }

@@ -1,6 +1,6 @@
 //! Making a container.
 
-use std::sync::Arc;
+use std::{os::unix::fs::DirBuilderExt, sync::Arc};
 
 use super::{Created, Engine, blocking, shown};
 use crate::{
@@ -82,7 +82,7 @@ impl Engine {
     async fn build(&self, record: &mut Record, base: Base) -> Result<(), CreateError> {
         let directory = self.directory(&record.id);
         let failed = |source| CreateError::Directory { path: shown(&directory), source };
-        std::fs::create_dir_all(&directory).map_err(failed)?;
+        std::fs::DirBuilder::new().mode(0o710).create(&directory).map_err(failed)?;
         let (id, images) = (record.id, Arc::clone(&self.images));
         blocking(move || rootfs::create(&images, &id, &base)).await?;
         self.make_volumes(record).await?;

@@ -13,7 +13,7 @@ use crate::{
     Attached, ExecId, ExecInspect, ExecSpec, ExecState, Output, State,
     container::Container,
     error::ExecError,
-    exec::Exec,
+    exec::{self, Exec},
     process::{self, Client, ProcessId, Streams},
     rootfs,
 };
@@ -31,7 +31,11 @@ impl Engine {
         check_running(&container)?;
         let id = ExecId::random();
         let action = format!("exec_create: {}", spec.args.join(" "));
-        container.live().execs.insert(id, Exec { spec, state: ExecState::Created });
+        {
+            let mut live = container.live();
+            exec::forget_old(&mut live.execs);
+            live.execs.insert(id, Exec { spec, state: ExecState::Created, made: jiff::Timestamp::now() });
+        }
         self.tell_container(&container.record(), &action, &[("execID", id.to_string())]);
         Ok(id)
     }
@@ -135,7 +139,7 @@ impl Engine {
     /// # Errors
     /// If there is none of this id.
     pub fn exec_inspect(&self, id: &str) -> Result<ExecInspect, ExecError> {
-        let (container, id, Exec { spec, state }) = self.find_exec(id)?;
+        let (container, id, Exec { spec, state, made: _ }) = self.find_exec(id)?;
         Ok(ExecInspect { id, container: container.id, spec, state })
     }
 

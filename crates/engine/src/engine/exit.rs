@@ -51,16 +51,17 @@ impl Engine {
         };
         record.stopped |= stopping;
         let again = !stopping && record.spec.restart.restarts(exited.code, record.restart_count);
+        let ran = exited.finished.duration_since(exited.started).unsigned_abs();
+        let code = exited.code;
+        record.state = if again { State::Restarting(exited.clone()) } else { State::Exited(exited.clone()) };
+        // Kept before anything is given back: the shim's own record of the end goes with its bundle.
+        if let Err(error) = self.store.put(&record).await {
+            tracing::error!(container = %record.id, error = crate::chain(&error), "cannot keep the record");
+        }
         if again || keeps_network {
             self.release_process(container).await;
         } else {
             self.release(container, &mut record).await;
-        }
-        let ran = exited.finished.duration_since(exited.started).unsigned_abs();
-        let code = exited.code;
-        record.state = if again { State::Restarting(exited.clone()) } else { State::Exited(exited.clone()) };
-        if let Err(error) = self.store.put(&record).await {
-            tracing::error!(container = %record.id, error = crate::chain(&error), "cannot keep the record");
         }
         if exited.oom_killed {
             self.tell_container(&record, "oom", &[]);

@@ -93,8 +93,13 @@ impl Engine {
     }
 
     async fn recover(self: &Arc<Self>, container: &Arc<Container>) {
-        let _turn = container.turn.lock().await;
+        let turn = container.turn.lock().await;
         let record = Record::clone(&container.record());
+        if record.state.alive().is_none() && rootfs::find(&self.images, &container.id).is_none() {
+            // Its removal had begun: the root file system goes first, the record last.
+            drop(turn);
+            return self.remove_soon(container);
+        }
         match record.state.clone() {
             State::Running(_) | State::Paused(_) => self.find_again(container, record).await,
             State::Restarting(_) => {
@@ -122,7 +127,8 @@ impl Engine {
                 container.live().client = Some(client.clone());
                 match found.phase {
                     Phase::Running | Phase::Paused => {
-                        self.show_phase(container, &mut record, &found.phase);
+                        self.forget_unanswered(container, &mut record).await;
+                        show_phase(container, &record, &found.phase);
                         return self.watch_exit(container, client);
                     }
                     Phase::Exited(exit) => exit,
@@ -140,14 +146,17 @@ impl Engine {
         }
     }
 
-    /// Shows frozen or running as the shim sees it: the record may be older by one step.
-    fn show_phase(&self, container: &Container, record: &mut Record, phase: &Phase) {
-        let shown = match (record.state.clone(), phase) {
-            (State::Running(running), Phase::Paused) => State::Paused(running),
-            (State::Paused(running), Phase::Running) => State::Running(running),
-            _ => return,
-        };
-        container.show(shown);
+    /// Forgets connections that were cut without an answer: the record is older than the model.
+    async fn forget_unanswered(&self, container: &Container, record: &mut Record) {
+        let model = self.network.model();
+        let before = record.connections.len();
+        let is_joined = |id| model.endpoint(&id).is_some_and(|endpoint| endpoint.sandbox().is_some());
+        record.connections.retain(|_, connection| connection.endpoint.is_some_and(is_joined));
+        if record.connections.len() < before
+            && let Err(error) = self.keep(container, record.clone()).await
+        {
+            tracing::error!(container = %container.id, error = crate::chain(&error), "cannot keep the record");
+        }
     }
 
     /// Ends what an unfinished start has left.
@@ -200,14 +209,31 @@ impl Engine {
             all.iter().any(lives)
         };
         let sandboxes = model.sandboxes().filter(|sandbox| !is_used(sandbox));
-        let endpoints = model.endpoints().filter(|endpoint| owner(&endpoint.owner).is_none());
-        let sandboxes = sandboxes.map(|sandbox| Request::DeleteSandbox(sandbox.id));
-        sandboxes.chain(endpoints.map(|endpoint| Request::DeleteEndpoint(endpoint.id))).collect()
+        let unused: BTreeSet<_> = sandboxes.map(|sandbox| sandbox.id).collect();
+        let is_known = |endpoint: &crate::cnm::Endpoint| {
+            let connections = owner(&endpoint.owner).map(|owner| owner.record().connections.clone());
+            connections.iter().flatten().any(|(_, connection)| connection.endpoint == Some(endpoint.id))
+        };
+        let strays = model.endpoints().filter(|endpoint| !is_known(endpoint)).flat_map(|endpoint| {
+            let joined = endpoint.sandbox().filter(|sandbox| !unused.contains(sandbox));
+            let leave = joined.map(|_| Request::Leave(endpoint.id));
+            leave.into_iter().chain([Request::DeleteEndpoint(endpoint.id)])
+        });
+        unused.iter().copied().map(Request::DeleteSandbox).chain(strays).collect()
     }
 
     /// What this engine is called, for ever.
     pub fn id(&self) -> &str {
         &self.id
+    }
+}
+
+/// Shows frozen or running as the shim sees it: the record may be older by one step.
+fn show_phase(container: &Container, record: &Record, phase: &Phase) {
+    match (record.state.clone(), phase) {
+        (State::Running(running), Phase::Paused) => container.show(State::Paused(running)),
+        (State::Paused(running), Phase::Running) => container.show(State::Running(running)),
+        _ => {}
     }
 }
 

@@ -65,13 +65,15 @@ impl Engine {
 
     /// Every step of a start, in an order in which each finds what it needs.
     async fn bring_up(&self, container: &Container, record: &mut Record) -> Result<Client, StartError> {
-        let root = self.mount_root(record).await?;
-        let network = self.enter_network(container, record).await?;
+        let id = record.id;
+        let (root, network) = tokio::join!(self.mount_root(id), self.enter_network(container, record));
+        let (root, network) = (root?, network?);
         let place = self.place(record, root, network).await?;
         let wanted = process::runtime_spec(record, place)?;
         let bundle = self.bundle(&record.id);
         self.write_bundle(record, &bundle, &wanted)?;
-        let (client, _) = client::create(&self.config.shim, &bundle).await.map_err(ProcessError::from)?;
+        let (client, created) =
+            client::create(&self.config.shim, &bundle).await.map_err(ProcessError::from)?;
         let waiting = {
             let mut live = container.live();
             live.client = Some(client.clone());
@@ -80,10 +82,12 @@ impl Engine {
         for attached in waiting {
             self.attach_waiting(&client, attached).await?;
         }
-        let pid = client.start().await.map_err(ProcessError::from)?;
-        record.state = State::Running(Running { pid, started: Timestamp::now() });
+        record.state = State::Running(Running { pid: created.pid, started: Timestamp::now() });
         record.has_started = true;
-        self.store.put(record).await?;
+        // An engine that dies in between finds a shim that has not started, and knows that nobody was answered.
+        let (started, kept) = tokio::join!(client.start(), self.store.put(record));
+        started.map_err(ProcessError::from)?;
+        kept?;
         Ok(client)
     }
 
@@ -113,8 +117,8 @@ impl Engine {
         }
     }
 
-    async fn mount_root(&self, record: &Record) -> Result<PathBuf, StartError> {
-        let (images, id) = (Arc::clone(&self.images), record.id);
+    async fn mount_root(&self, id: crate::ContainerId) -> Result<PathBuf, StartError> {
+        let images = Arc::clone(&self.images);
         Ok(blocking(move || rootfs::mount(&images, &id)).await?)
     }
 

@@ -45,6 +45,9 @@ impl Engine {
         let id = container.id.to_string();
         let client = container.client().ok_or_else(|| ResizeError::NotRunning { id: id.clone() })?;
         let resized = client.resize(ProcessId::Init, TerminalSize { rows, columns }).await;
-        resized.map_err(|error| ResizeError::Process { id, source: error.into() })
+        resized.map_err(|error| ResizeError::Process { id, source: error.into() })?;
+        let size = [("height", rows.to_string()), ("width", columns.to_string())];
+        self.tell_container(&container.record(), "resize", &size);
+        Ok(())
     }
 }

@@ -5,4 +5,5 @@ mod machine;
 mod networks;
 mod processes;
 mod restarts;
+mod speed;
 mod starts;

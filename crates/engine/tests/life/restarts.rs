@@ -1,6 +1,13 @@
 //! Engines end and begin; containers go on.
 
-use engine::{ContainerSpec, State, StopOptions};
+use engine::{
+    ContainerSpec, State, StopOptions,
+    cnm::{
+        DnsSettings, EndpointSettings, Namespace,
+        controller::Request,
+        spec::{EndpointSpec, SandboxSpec},
+    },
+};
 
 use crate::machine::{idle, in_machine, script, wait_until};
 
@@ -59,6 +66,60 @@ fn a_shim_that_was_killed_leaves_an_end_and_nothing_else() {
         wait_until("the end is noticed", || machine.inspect("web").state.alive().is_none()).await;
         assert!(matches!(machine.inspect("web").state, State::Exited(exited) if exited.code == 137));
         machine.engine.start("web").await.expect("a start");
+        machine
+    });
+}
+
+#[test]
+fn what_was_not_answered_did_not_happen() {
+    in_machine("unanswered", |machine| async move {
+        machine.start(idle("web")).await;
+        machine.create(idle("idle")).await;
+        let (web, idle) = (machine.inspect("web"), machine.inspect("idle"));
+        let network = machine.engine.network();
+        let none = network.model().network_by_name("none").expect("predefined").id;
+        let endpoint = |name: &str, owner: String| {
+            Request::CreateEndpoint(EndpointSpec {
+                id: None,
+                name: name.to_owned(),
+                network: none,
+                owner,
+                settings: EndpointSettings::default(),
+            })
+        };
+        let sandbox = Request::CreateSandbox(SandboxSpec {
+            id: None,
+            owner: idle.id.to_string(),
+            namespace: Namespace::Own,
+            dns: DnsSettings::default(),
+            publish: Vec::new(),
+            exposed: Vec::new(),
+        });
+        // A start, a connect and a create that were cut short by the end of the engine.
+        let begun = [endpoint("idle", idle.id.to_string()), sandbox, endpoint("gone", "nobody".to_owned())];
+        network.change(begun.into()).await.expect("made");
+        std::fs::create_dir(machine.engine.config().data_root.join("containers/nobody"))
+            .expect("a directory");
+        let machine = machine.reopen().await;
+        let model = machine.engine.network().model();
+        let owners: Vec<_> = model.endpoints().map(|endpoint| endpoint.owner.clone()).collect();
+        assert_eq!(owners, [web.id.to_string()]);
+        assert_eq!(
+            model.sandboxes().map(|sandbox| sandbox.id).collect::<Vec<_>>(),
+            [web.network.sandbox.unwrap()]
+        );
+        machine.engine.start("idle").await.expect("a start");
+        machine
+    });
+}
+
+#[test]
+fn a_removal_that_was_begun_is_ended() {
+    in_machine("begun", |machine| async move {
+        let id = machine.create(idle("web")).await;
+        machine.engine.images().snapshots().remove(&id.to_string()).expect("the first step");
+        let machine = machine.reopen().await;
+        wait_until("the removal is ended", || machine.engine.inspect("web").is_err()).await;
         machine
     });
 }
