@@ -15,7 +15,7 @@ RELEASE := target/release/tombolo
 # Debian's packages. `busybox-static` is the default image; `nftables`, `iproute2`
 # and `bridge-utils` let tests look at the kernel with somebody else's eyes.
 TEST_PACKAGES  := busybox-static nftables iproute2 bridge-utils curl ca-certificates
-BENCH_PACKAGES := docker.io
+BENCH_PACKAGES := docker.io containerd runc iptables
 
 .PHONY: all demo test check bench install uninstall setup setup-bench test-vm golden clean
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Each crate with the crates it may name. Nothing else of the workspace.
-const MAY_NAME: [(&str, &[&str]); 13] = [
+const MAY_NAME: [(&str, &[&str]); 14] = [
     ("api", &[]),
     ("cnm", &[]),
     ("linux", &[]),
@@ -20,6 +20,7 @@ const MAY_NAME: [(&str, &[&str]); 13] = [
     ("testkit", &["linux", "api", "image"]),
     ("tombolo", &["cli", "daemon", "shim", "linux", "image"]),
     ("xtask", &[]),
+    ("benches", &["testkit", "linux"]),
 ];
 
 /// What tests may name besides.

@@ -75,8 +75,22 @@ fn cgroups(parent: &str) -> Vec<String> {
     found
 }
 
+/// Removes a control group and those below it, in every hierarchy. No process may be in them.
+pub fn remove_group(name: &str) {
+    hierarchies().iter().for_each(|hierarchy| remove_below(&Path::new(hierarchy).join(name)));
+}
+
+fn remove_below(group: &Path) {
+    for child in fs::read_dir(group).into_iter().flatten().flatten() {
+        if child.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_below(&child.path());
+        }
+    }
+    drop(fs::remove_dir(group));
+}
+
 /// Where control groups are mounted.
-pub(crate) fn hierarchies() -> Vec<String> {
+fn hierarchies() -> Vec<String> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let groups = fields.filter(|fields| fields.get(2).is_some_and(|kind| kind.starts_with("cgroup")));

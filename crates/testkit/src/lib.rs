@@ -15,7 +15,7 @@ mod machine;
 mod output;
 mod wait;
 
-pub use leftovers::Leftovers;
+pub use leftovers::{Leftovers, remove_group};
 pub use machine::{Machine, OUTSIDE, OUTSIDE6, WIRE, WIRE6};
 pub use output::Output;
 pub use wait::until;

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use linux::scratch::Scratch;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Leftovers, Output, images, leftovers::hierarchies, until};
+use crate::{Leftovers, Output, images, leftovers::remove_group, until};
 
 /// The machine's own address on its wire (RFC 5737, TEST-NET-2).
 pub const WIRE: &str = "198.51.100.1";
@@ -300,18 +300,6 @@ impl Drop for Machine {
             }
             left.is_empty().then_some(())
         }));
-        for hierarchy in hierarchies() {
-            remove_groups(&Path::new(&hierarchy).join(&self.cgroup));
-        }
+        remove_group(&self.cgroup);
     }
-}
-
-/// Removes a control group and those below it.
-fn remove_groups(group: &Path) {
-    for child in fs::read_dir(group).into_iter().flatten().flatten() {
-        if child.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_groups(&child.path());
-        }
-    }
-    drop(fs::remove_dir(group));
 }

@@ -1,0 +1,184 @@
+//! The two engines, each on a machine of its own, behind the same API.
+
+use std::{fmt, fs, path::Path};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use testkit::{Machine, images};
+
+use crate::{client::Client, docker::Docker, process};
+
+/// The image that both engines load.
+const IMAGE: &str = "busybox:latest";
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    Tombolo,
+    Docker,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tombolo => "tombolo",
+            Self::Docker => "dockerd",
+        })
+    }
+}
+
+/// A running engine and a connection to it.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) who: Who,
+    pub(crate) client: Client,
+    seat: Seat,
+}
+
+#[derive(Debug)]
+enum Seat {
+    Ours(Machine),
+    Theirs(Docker),
+}
+
+impl Engine {
+    /// Starts ours, with its data below `data`, or in memory.
+    pub(crate) fn tombolo(binary: &Path, data: Option<&Path>) -> Result<Self> {
+        let machine = Machine::without_engine(binary, &["--log-level", "warn"])?;
+        if let Some(data) = data {
+            let at = machine.data_root();
+            let script = format!(
+                "mkdir -p {at} && mount --bind {data} {at}",
+                at = at.display(),
+                data = data.display()
+            );
+            machine.sh(&script).ok()?;
+        }
+        machine.start_engine()?;
+        let pid = machine.engine_pid().context("no engine")?;
+        let socket = format!("/proc/{pid}/root{}", machine.socket().display());
+        let client = Client::connect(Path::new(&socket))?;
+        Self { who: Who::Tombolo, client, seat: Seat::Ours(machine) }.with_image()
+    }
+
+    /// Starts Debian's.
+    pub(crate) fn docker(data: Option<&Path>) -> Result<Self> {
+        let docker = Docker::start(data)?;
+        let client = Client::connect(&docker.socket())?;
+        Self { who: Who::Docker, client, seat: Seat::Theirs(docker) }.with_image()
+    }
+
+    fn with_image(mut self) -> Result<Self> {
+        self.client.load(images::busybox(IMAGE)?)?;
+        Ok(self)
+    }
+
+    /// Its version, as it says itself.
+    pub(crate) fn version(&mut self) -> Result<String> {
+        let answer = self.client.get("/version")?;
+        Ok(answer["Version"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What its processes hold, in bytes, without what runs in containers.
+    pub(crate) fn memory(&self) -> u64 {
+        let pids = match &self.seat {
+            Seat::Theirs(docker) => docker.pids(),
+            Seat::Ours(machine) => machine.engine_pid().map(process::beside).unwrap_or_default(),
+        };
+        process::memory(&pids)
+    }
+
+    /// What it has logged, for the message when it fails.
+    pub(crate) fn log(&self) -> String {
+        match &self.seat {
+            Seat::Ours(machine) => machine.engine_log(),
+            Seat::Theirs(docker) => docker.log(),
+        }
+    }
+
+    /// Creates a container that sleeps, and returns its id. `ports` are published from 20,000 on.
+    pub(crate) fn create(&mut self, network: &str, ports: u16) -> Result<String> {
+        let answer = self.client.post("/containers/create", &sleeper(network, ports))?;
+        let id = answer["Id"].as_str().context("a container without an id")?;
+        Ok(id.to_owned())
+    }
+
+    /// Starts a container.
+    pub(crate) fn start(&mut self, container: &str) -> Result<()> {
+        self.client.post(&format!("/containers/{container}/start"), &Value::Null).map(drop)
+    }
+
+    /// Stops a container without mercy and removes it.
+    pub(crate) fn stop_and_remove(&mut self, container: &str) -> Result<()> {
+        self.client.post(&format!("/containers/{container}/stop?t=0"), &Value::Null)?;
+        self.client.delete(&format!("/containers/{container}"))
+    }
+
+    /// Removes all containers and our networks, whatever their state.
+    pub(crate) fn sweep(&mut self) -> Result<()> {
+        let containers = self.client.get("/containers/json?all=1")?;
+        for id in containers.as_array().into_iter().flatten().filter_map(|entry| entry["Id"].as_str()) {
+            self.client.delete(&format!("/containers/{id}?force=1"))?;
+        }
+        let networks = self.client.get("/networks")?;
+        let names = networks.as_array().into_iter().flatten().filter_map(|entry| entry["Name"].as_str());
+        for name in names.filter(|name| name.starts_with("bench")) {
+            self.client.delete(&format!("/networks/{name}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A container that sleeps and dies at once when it is stopped, so that no grace is measured.
+fn sleeper(network: &str, ports: u16) -> Value {
+    let inner = (1..=ports).map(|port| format!("{port}/tcp"));
+    let exposed: serde_json::Map<_, _> = inner.clone().map(|port| (port, json!({}))).collect();
+    let outer = (20_001..=20_000 + ports).map(|port| json!([{ "HostPort": port.to_string() }]));
+    let bindings: serde_json::Map<_, _> = inner.zip(outer).collect();
+    json!({
+        "Image": IMAGE,
+        "Cmd": ["sleep", "1000000"],
+        "StopSignal": "SIGKILL",
+        "ExposedPorts": exposed,
+        "HostConfig": { "NetworkMode": network, "PortBindings": bindings },
+    })
+}
+
+/// Where the engines keep their data: on the disk the program itself is on. Gone when dropped.
+#[derive(Debug)]
+pub(crate) struct Disk(std::path::PathBuf);
+
+impl Disk {
+    /// A directory beside the program.
+    pub(crate) fn beside(program: &Path) -> Result<Self> {
+        let path = program.with_file_name(format!("bench-data-{}", std::process::id()));
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    /// A directory on it.
+    pub(crate) fn directory(&self, name: &str) -> Result<std::path::PathBuf> {
+        let path = self.0.join(name);
+        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(path)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleeper_publishes_what_it_exposes() {
+        let two = sleeper("bridge", 2);
+        assert_eq!(two["ExposedPorts"], json!({ "1/tcp": {}, "2/tcp": {} }));
+        assert_eq!(two["HostConfig"]["PortBindings"]["2/tcp"], json!([{ "HostPort": "20002" }]));
+        assert_eq!(sleeper("none", 0)["HostConfig"]["PortBindings"], json!({}));
+    }
+}

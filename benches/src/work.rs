@@ -1,0 +1,201 @@
+//! The work that both engines do, round by round, taking turns.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::{
+    engine::{Engine, Who},
+    figures::Figures,
+};
+
+/// What a running container without ports holds; taken from what one with ports holds.
+const PER_CONTAINER: &str = "memory per running container";
+
+/// How often each engine does something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rounds {
+    pub(crate) tombolo: usize,
+    pub(crate) docker: usize,
+}
+
+impl Rounds {
+    /// The same for both.
+    pub(crate) fn both(rounds: usize) -> Self {
+        Self { tombolo: rounds, docker: rounds }
+    }
+
+    fn of(self, who: Who) -> usize {
+        match who {
+            Who::Tombolo => self.tombolo,
+            Who::Docker => self.docker,
+        }
+    }
+}
+
+/// The engines at work, and what was measured so far.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) engines: Vec<Engine>,
+    pub(crate) figures: Figures,
+    /// What failed, as text. A benchmark goes on, so that one fault does not hide all figures.
+    pub(crate) failures: Vec<String>,
+}
+
+impl Work {
+    /// Lets the engines take turns at `round`; the one that begins alternates, so that none always
+    /// follows the other. An engine that fails is swept and does not take part in further rounds.
+    pub(crate) fn alternate(
+        &mut self,
+        name: &str,
+        rounds: Rounds,
+        mut round: impl FnMut(&mut Engine, &mut Figures) -> Result<()>,
+    ) {
+        let started = Instant::now();
+        let mut failed: Vec<Who> = Vec::new();
+        for number in 0..rounds.tombolo.max(rounds.docker) {
+            let count = self.engines.len();
+            for turn in 0..count {
+                let engine = &mut self.engines[(number + turn) % count];
+                if number >= rounds.of(engine.who) || failed.contains(&engine.who) {
+                    continue;
+                }
+                if let Err(error) = round(engine, &mut self.figures) {
+                    failed.push(engine.who);
+                    self.failures.push(format!("{}, {name}: {error:#}", engine.who));
+                }
+            }
+        }
+        for engine in &mut self.engines {
+            if let Err(error) = engine.sweep() {
+                self.failures.push(format!("{}, cleaning up after {name}: {error:#}", engine.who));
+            }
+        }
+        crate::progress(&format!("{name}: {:.1} s", started.elapsed().as_secs_f64()));
+    }
+
+    /// What the engines hold before they have done anything.
+    pub(crate) fn idle(&mut self) {
+        self.alternate("idle", Rounds::both(1), |engine, figures| {
+            figures.holds("memory when idle", engine.who, engine.memory());
+            Ok(())
+        });
+    }
+
+    /// Creates networks, joins a running container to them, parts it, and removes them.
+    pub(crate) fn networks(&mut self, rounds: Rounds) {
+        let mut joiners = Joiners::default();
+        self.alternate("networks", rounds, |engine, figures| {
+            let who = engine.who;
+            let container = joiners.of(engine)?;
+            let create = json!({ "Name": "bench", "CheckDuplicate": true });
+            let took = time(|| engine.client.post("/networks/create", &create))?;
+            figures.took("network create", who, took);
+            connect(engine, figures, &container, "bench", "")?;
+            let took = time(|| engine.client.delete("/networks/bench"))?;
+            figures.took("network remove", who, took);
+            Ok(())
+        });
+    }
+
+    /// Creates, starts, stops and removes containers with that many published ports.
+    pub(crate) fn containers(&mut self, network: &str, ports: u16, rounds: Rounds) {
+        let what = match ports {
+            0 => network.to_owned(),
+            1 => "1 port".to_owned(),
+            _ => format!("{ports} ports"),
+        };
+        self.alternate(&format!("containers, {what}"), rounds, |engine, figures| {
+            let who = engine.who;
+            let before = engine.memory();
+            let started = Instant::now();
+            let container = engine.create(network, ports)?;
+            figures.took(&format!("create, {what}"), who, started.elapsed());
+            let took = time(|| engine.start(&container))?;
+            figures.took(&format!("start, {what}"), who, took);
+            if ports >= 100 {
+                let bare = figures.median(PER_CONTAINER, who).unwrap_or_default();
+                let held = engine.memory().saturating_sub(before + bare);
+                figures.holds(&format!("memory of {ports} ports"), who, held);
+            }
+            let took = time(|| engine.stop_and_remove(&container))?;
+            figures.took(&format!("stop+remove, {what}"), who, took);
+            Ok(())
+        });
+    }
+
+    /// What a running container costs the engine, over `count` of them.
+    pub(crate) fn memory_per_container(&mut self, count: u16) {
+        self.alternate("memory per container", Rounds::both(1), |engine, figures| {
+            let before = engine.memory();
+            for _ in 0..count {
+                let container = engine.create("bridge", 0)?;
+                engine.start(&container)?;
+            }
+            let held = engine.memory().saturating_sub(before) / u64::from(count);
+            figures.holds(PER_CONTAINER, engine.who, held);
+            Ok(())
+        });
+    }
+
+    /// Joins a container to a network that has that many endpoints already.
+    pub(crate) fn crowd(&mut self, endpoints: usize, rounds: Rounds) {
+        let mut joiners = Joiners::default();
+        self.alternate(&format!("crowd of {endpoints}"), rounds, |engine, figures| {
+            if !joiners.0.contains_key(&engine.who.to_string()) {
+                let pool = json!({ "Config": [{ "Subnet": "10.99.0.0/16" }] });
+                let create = json!({ "Name": "bench", "CheckDuplicate": true, "IPAM": pool });
+                engine.client.post("/networks/create", &create)?;
+                for _ in 0..endpoints {
+                    let container = engine.create("bench", 0)?;
+                    engine.start(&container)?;
+                }
+            }
+            let container = joiners.of(engine)?;
+            connect(engine, figures, &container, "bench", &format!(", {endpoints} endpoints"))
+        });
+    }
+}
+
+/// A running container of each engine, which is plugged here and there.
+#[derive(Debug, Default)]
+struct Joiners(BTreeMap<String, String>);
+
+impl Joiners {
+    fn of(&mut self, engine: &mut Engine) -> Result<String> {
+        let who = engine.who.to_string();
+        if let Some(container) = self.0.get(&who) {
+            return Ok(container.clone());
+        }
+        let container = engine.create("bridge", 0)?;
+        engine.start(&container).context("no container to join with")?;
+        self.0.insert(who, container.clone());
+        Ok(container)
+    }
+}
+
+/// Joins a running container to a network and parts it again.
+fn connect(
+    engine: &mut Engine,
+    figures: &mut Figures,
+    container: &str,
+    network: &str,
+    beside: &str,
+) -> Result<()> {
+    let body = json!({ "Container": container });
+    let took = time(|| engine.client.post(&format!("/networks/{network}/connect"), &body))?;
+    figures.took(&format!("network connect{beside}"), engine.who, took);
+    let took = time(|| engine.client.post(&format!("/networks/{network}/disconnect"), &body))?;
+    figures.took(&format!("network disconnect{beside}"), engine.who, took);
+    Ok(())
+}
+
+fn time<T>(act: impl FnOnce() -> Result<T>) -> Result<Duration> {
+    let started = Instant::now();
+    act()?;
+    Ok(started.elapsed())
+}
