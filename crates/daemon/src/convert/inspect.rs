@@ -49,7 +49,7 @@ pub(crate) fn inspect(container: Inspect, graph: GraphDriver) -> ContainerInspec
         exec_ids: Some(execs).filter(|execs| !execs.is_empty()),
         host_config: host_config(&spec),
         graph_driver: Some(ApiGraphDriver { data: mount::some(data), name: driver }),
-        mounts: mount::show(&mounts),
+        mounts: mount::show(&mounts, &spec.mounts),
         config: config(&spec, inner_hostname),
         network_settings: network_settings(&network, state.alive().is_some()),
         ..ContainerInspect::default()

@@ -180,7 +180,7 @@ pub(crate) fn show(limits: &Limits, resources: &mut Resources) {
     resources.cpuset_cpus.clone_from(&limits.cpuset_cpus);
     resources.cpuset_mems.clone_from(&limits.cpuset_mems);
     resources.blkio_weight = limits.blkio_weight.unwrap_or_default();
-    resources.pids_limit = limits.pids.or(resources.pids_limit.filter(|pids| *pids == 0));
+    resources.pids_limit = limits.pids;
     resources.memory_swappiness = limits.memory_swappiness.and_then(|value| i64::try_from(value).ok());
     resources.oom_kill_disable = Some(limits.oom_kill_disable.unwrap_or(false));
 }

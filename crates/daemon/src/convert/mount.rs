@@ -207,8 +207,13 @@ fn propagation(text: &str) -> Option<Propagation> {
     all.into_iter().find(|propagation| propagation.name() == text)
 }
 
-/// What `inspect` and lists show.
-pub(crate) fn show(points: &[MountPoint]) -> Vec<ApiMountPoint> {
+/// What `inspect` and lists show: all but what `--tmpfs` asked for, which Docker shows among the settings only.
+pub(crate) fn show(points: &[MountPoint], asked: &[MountSpec]) -> Vec<ApiMountPoint> {
+    let is_tmpfs = |point: &&MountPoint| {
+        asked
+            .iter()
+            .any(|mount| matches!(mount.origin, MountOrigin::Tmpfs(_)) && mount.target == point.destination)
+    };
     let show = |point: &MountPoint| {
         let MountPoint { kind, name, source, destination, driver, mode, writable, propagation } = point;
         ApiMountPoint {
@@ -222,7 +227,7 @@ pub(crate) fn show(points: &[MountPoint]) -> Vec<ApiMountPoint> {
             propagation: propagation.clone(),
         }
     };
-    points.iter().map(show).collect()
+    points.iter().filter(|point| !is_tmpfs(point)).map(show).collect()
 }
 
 /// The request's volumes and the anonymous ones of the image, as a set of paths.

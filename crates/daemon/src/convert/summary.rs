@@ -33,7 +33,7 @@ pub(crate) fn summary(container: &Inspect, now: Timestamp) -> ContainerSummary {
             annotations: mount::some(container.spec.annotations.clone()),
         },
         network_settings: Some(NetworkSettingsSummary { networks: Some(networks.collect()) }),
-        mounts: mount::show(&container.mounts),
+        mounts: mount::show(&container.mounts, &container.spec.mounts),
         health: None,
     }
 }

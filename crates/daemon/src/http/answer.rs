@@ -49,7 +49,7 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        if self.status.is_server_error() {
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
             error!(status = self.status.as_u16(), message = self.message, "request failed");
         } else {
             info!(status = self.status.as_u16(), message = self.message, "request refused");

@@ -24,8 +24,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/auth", post(async || Refusal::not_implemented("logging in to registries")))
         .route("/distribution/{*name}", get(async || Refusal::not_implemented("looking into registries")))
         .route("/plugins", get(no_plugins))
-        .route("/plugins/{*rest}", any(async || Refusal::not_implemented("managing plugins")))
-        .route("/containers/prune", post(async || Refusal::not_implemented("pruning containers")));
+        .route("/plugins/{*rest}", any(async || Refusal::not_implemented("managing plugins")));
     for family in ["swarm", "nodes", "services", "tasks", "secrets", "configs"] {
         routes = routes
             .route(&format!("/{family}"), any(no_swarm))

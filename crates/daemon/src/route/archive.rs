@@ -12,6 +12,7 @@ use crate::http::body::drain;
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/containers/{id}/archive", get(copy).head(copy).put(receive))
+        .route("/containers/{id}/changes", get(async || Refusal::not_implemented("listing changed files")))
         .route("/containers/{id}/export", get(async || Refusal::not_implemented("exporting a container")))
 }
 

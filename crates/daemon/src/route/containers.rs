@@ -1,26 +1,31 @@
 //! Looking at containers: list, inspect, top, stats, changes, wait.
 
-use api::container::{ContainerSummary, ContainerTopResponse, ContainerWaitResponse, WaitError};
+use api::container::{
+    ContainerSummary, ContainerTopResponse, ContainerWaitResponse, ContainersPruneResponse, WaitError,
+};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use engine::{WaitCondition, WaitExit};
+use engine::{RemoveOptions, WaitCondition, WaitExit};
 use futures_util::FutureExt;
 use futures_util::stream;
 use jiff::Timestamp;
 
 use super::list;
 use crate::app::App;
-use crate::convert::{inspect, summary};
+use crate::convert::{inspect, summary, time};
 use crate::http::answer::{Answer, Refusal, ok, streaming};
 use crate::http::query::Query;
 use crate::http::stream::{body, line};
 use crate::http::version::Speaks;
 
+const PRUNE_FILTERS: [&str; 3] = ["label", "label!", "until"];
+
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/containers/json", get(list))
         .route("/containers/ps", get(list))
+        .route("/containers/prune", post(prune))
         .route("/containers/{id}/json", get(show))
         .route("/containers/{id}/top", get(top))
         .route("/containers/{id}/wait", post(wait))
@@ -45,6 +50,29 @@ async fn show(State(app): State<App>, Speaks(version): Speaks, Path(id): Path<St
 async fn top(State(app): State<App>, Path(id): Path<String>) -> Answer {
     let engine::Top { titles, processes } = app.engine.top(&id).await?;
     Ok(ok(&ContainerTopResponse { processes: Some(processes), titles: Some(titles) }))
+}
+
+/// Removes what does not run and passes the filters.
+async fn prune(State(app): State<App>, query: Query) -> Answer {
+    let filters = query.filters(&PRUNE_FILTERS)?;
+    let until = filters.get("until").last().map(time::parse).transpose()?.flatten();
+    let is_wanted = |container: &engine::Inspect| {
+        let is_idle = matches!(container.state, engine::State::Created { .. } | engine::State::Exited(_));
+        is_idle
+            && until.is_none_or(|until| container.created < until)
+            && filters.accept_labels(&container.spec.labels)
+    };
+    let mut removed = Vec::new();
+    for container in app.engine.list().into_iter().filter(is_wanted) {
+        let id = container.id.to_string();
+        // One that was started in the meantime stays.
+        if app.engine.remove(&id, RemoveOptions::default()).await.is_ok() {
+            removed.push(id);
+        }
+    }
+    app.engine.tell("container", "prune", "", [("reclaimed".to_owned(), "0".to_owned())].into());
+    let removed = Some(removed).filter(|removed| !removed.is_empty());
+    Ok(ok(&ContainersPruneResponse { containers_deleted: removed, space_reclaimed: 0 }))
 }
 
 /// The headers are sent at once: a client that has them may start the container and miss nothing.

@@ -1,6 +1,7 @@
 //! Images: list, inspect, history, tag, remove, load, import.
 
 mod filter;
+mod prune;
 mod upload;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/images/create", post(create))
         .route("/images/get", get(async || Refusal::not_implemented("saving images")))
         .route("/images/search", get(async || Refusal::not_implemented("searching registries")))
-        .route("/images/prune", post(async || Refusal::not_implemented("pruning images")))
+        .route("/images/prune", post(prune::prune))
         .route("/images/{*path}", get(of_image).post(to_image).delete(remove))
 }
 

@@ -8,7 +8,7 @@ use api::container::{
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{delete, post};
-use engine::{Done, RemoveOptions, Signal, StopOptions, Update};
+use engine::{Done, MountKind, MountSpec, RemoveOptions, Signal, StopOptions, Update};
 use hyper::StatusCode;
 
 use crate::app::App;
@@ -49,9 +49,24 @@ async fn create(
         let more = mount::of_container(&points, read_only, &wanted.spec.mounts);
         wanted.spec.mounts.extend(more);
     }
+    check_sources(&wanted.spec.mounts).await?;
     let created = app.engine.create(wanted.spec).await?;
     let warnings = wanted.warnings.into_iter().chain(created.warnings).collect();
     Ok(json(StatusCode::CREATED, &ContainerCreateResponse { id: created.id.to_string(), warnings }))
+}
+
+/// A source that `--mount` names must be there; `-v` would make it.
+async fn check_sources(mounts: &[MountSpec]) -> Result<(), Refusal> {
+    for mount in mounts {
+        let MountKind::Bind { source, options } = &mount.kind else { continue };
+        if !options.create_source && !tokio::fs::try_exists(source).await.unwrap_or(true) {
+            let path = source.display();
+            let text =
+                format!("invalid mount config for type \"bind\": bind source path does not exist: {path}");
+            return Err(Refusal::invalid(text));
+        }
+    }
+    Ok(())
 }
 
 /// The default network's own addresses.
