@@ -174,12 +174,15 @@ impl Machine {
         self.scratch.run(move || fs::read_to_string(path)).unwrap_or_default()
     }
 
-    /// Loads the image `busybox`, by the docker command line.
-    fn load_busybox(&self) -> Result<()> {
+    /// Loads the image `busybox`, by our own command line.
+    ///
+    /// # Errors
+    /// What the command line says.
+    pub fn load_busybox(&self) -> Result<()> {
         let path = self.root().join("busybox.tar");
         let (at, archive) = (path.clone(), images::busybox("busybox:latest")?);
         self.scratch.run(move || fs::write(at, archive))?;
-        self.docker(&format!("load --quiet --input {}", path.display())).ok()?;
+        self.tombolo(&format!("load --quiet --input {}", path.display())).ok()?;
         Ok(())
     }
 
@@ -212,6 +215,11 @@ impl Machine {
         command.stdin(Stdio::null());
         let output = self.scratch.run(move || command.output());
         Output::new(shown.to_owned(), &output.expect("a program that is installed"))
+    }
+
+    /// Does something on the machine, where its files are seen.
+    pub fn within<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        self.scratch.run(job)
     }
 
     /// Starts a program on the machine, to be ended by the caller.
