@@ -18,7 +18,7 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
     ("daemon", &["api", "engine"]),
     ("cli", &["api"]),
     ("testkit", &["linux", "api", "image"]),
-    ("tombolo", &["cli", "daemon", "shim", "testkit"]),
+    ("tombolo", &["cli", "daemon", "linux", "shim", "testkit"]),
     ("benches", &["cli", "testkit"]),
     ("xtask", &[]),
     ("benches", &["testkit", "linux"]),

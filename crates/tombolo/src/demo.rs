@@ -23,7 +23,9 @@ const PAGE: &str = "<h1>It works.</h1>";
 pub(crate) fn run() -> Result<()> {
     let binary = std::env::current_exe().context("cannot find this program")?;
     let mut story = Story::new(Machine::without_engine(binary, &[])?);
-    story.say("A scratch machine: its own network and mounts, one neighbour on a wire. Nothing here is the host's.");
+    story.say(
+        "A scratch machine: its own network and mounts, one neighbour on a wire. Nothing here is the host's.",
+    );
     containers(&mut story)?;
     networks(&mut story)?;
     modes(&mut story)?;
@@ -67,7 +69,11 @@ fn networks(story: &mut Story) -> Result<()> {
         machine.tombolo("network create site").ok()?;
         machine.tombolo("network connect site web").ok()?;
         machine.tombolo("network connect site shell").ok()?;
-        Ok(format!("web is {} there, shell {}", address(machine, "web", "site")?, address(machine, "shell", "site")?))
+        Ok(format!(
+            "web is {} there, shell {}",
+            address(machine, "web", "site")?,
+            address(machine, "shell", "site")?
+        ))
     })?;
     story.step("fetch the page by name", |machine| {
         fetch(machine, "shell", "http://web:8080/")?;
