@@ -21,7 +21,6 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
     ("tombolo", &["cli", "daemon", "linux", "shim", "testkit"]),
     ("benches", &["cli", "testkit"]),
     ("xtask", &[]),
-    ("benches", &["testkit", "linux"]),
 ];
 
 /// What tests may name besides.
