@@ -19,7 +19,7 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
     ("cli", &["api"]),
     ("testkit", &["linux", "api", "image"]),
     ("tombolo", &["cli", "daemon", "linux", "shim", "testkit"]),
-    ("benches", &["cli", "testkit"]),
+    ("benches", &["linux", "testkit"]),
     ("xtask", &[]),
 ];
 
