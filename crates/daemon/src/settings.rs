@@ -10,7 +10,6 @@ mod flags;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use thiserror::Error;
 
@@ -33,7 +32,6 @@ pub(crate) struct Settings {
     pub(crate) network: NetworkSettings,
     pub(crate) containers: ContainerSettings,
     pub(crate) labels: Vec<String>,
-    pub(crate) shutdown_timeout: Duration,
 }
 
 /// How the engine itself logs.
@@ -122,6 +120,8 @@ pub(crate) enum SettingsError {
     LiveRestore,
     #[error("invalid MTU {mtu}: between 68 and 65535")]
     Mtu { mtu: u32 },
+    #[error("unknown log driver {driver:?}: json-file and none are known")]
+    LogDriver { driver: String },
     #[error("invalid bridge name {name:?}: 1 to 15 letters, digits, dots, hyphens and underscores")]
     BridgeName { name: String },
     #[error("invalid log option {text:?}: name=value")]
@@ -189,7 +189,6 @@ impl Settings {
                 cgroup_parent: given.cgroup_parent.unwrap_or_default(),
             },
             labels: given.labels.unwrap_or_default(),
-            shutdown_timeout: Duration::from_secs(given.shutdown_timeout.unwrap_or(15)),
         })
     }
 
@@ -203,6 +202,10 @@ impl Settings {
         }
         if let Some(mtu) = self.network.mtu.filter(|mtu| !(68..=65_535).contains(mtu)) {
             return Err(SettingsError::Mtu { mtu });
+        }
+        let driver = &self.containers.log_driver;
+        if !matches!(driver.as_str(), "json-file" | "none") {
+            return Err(SettingsError::LogDriver { driver: driver.clone() });
         }
         let name = &self.network.bridge_name;
         let is_sound = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);

@@ -12,6 +12,7 @@ use crate::settings::{AddressPool, ContainerSettings, NetworkSettings, Settings}
 
 /// What the containers' part is told.
 pub(crate) fn engine(settings: &Settings) -> Config {
+    // The log driver goes into each request that names none.
     let ContainerSettings {
         dns,
         dns_search,

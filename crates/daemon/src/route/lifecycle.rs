@@ -49,6 +49,9 @@ async fn create(
         let more = mount::of_container(&points, read_only, &wanted.spec.mounts);
         wanted.spec.mounts.extend(more);
     }
+    if wanted.spec.log.driver.is_empty() {
+        wanted.spec.log.driver.clone_from(&app.settings.containers.log_driver);
+    }
     check_sources(&wanted.spec.mounts).await?;
     let created = app.engine.create(wanted.spec).await?;
     let warnings = wanted.warnings.into_iter().chain(created.warnings).collect();

@@ -9,7 +9,7 @@ use super::{AddressPool, Format, Host, Level, Subnet};
 
 /// The engine: containers, networks and images behind Docker's API on a unix socket.
 #[derive(Clone, Debug, Default, Parser)]
-#[command(name = "tombolo daemon", version, max_term_width = 110)]
+#[command(name = "tombolo daemon", bin_name = "tombolo daemon", version, max_term_width = 110)]
 pub(crate) struct Flags {
     /// Configuration file [default: /etc/tombolo/daemon.json if it exists]
     #[arg(long, value_name = "FILE")]
@@ -95,7 +95,7 @@ pub(crate) struct Flags {
     /// Labels of the engine: name=value
     #[arg(long = "label", value_name = "LABEL")]
     pub(crate) labels: Vec<String>,
-    /// Seconds that containers of a stopping machine are given [default: 15]
+    /// Accepted for compatibility: containers outlive the engine
     #[arg(long, value_name = "SECONDS")]
     pub(crate) shutdown_timeout: Option<u64>,
     /// Accepted for compatibility: containers always survive the engine
