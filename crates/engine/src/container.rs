@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     ContainerId, ExecId, Output, State,
     cnm::SandboxId,
+    error::FindError,
     exec::Exec,
     process::{Client, Streams},
     record::Record,
@@ -23,7 +24,7 @@ use crate::{
 pub(crate) struct Container {
     pub(crate) id: ContainerId,
     /// Held by whoever changes the container, for as long as that takes.
-    pub(crate) turn: tokio::sync::Mutex<()>,
+    turn: tokio::sync::Mutex<()>,
     now: watch::Sender<Moment>,
     live: Mutex<Live>,
 }
@@ -75,6 +76,16 @@ impl Container {
             turn: tokio::sync::Mutex::default(),
             now: watch::Sender::new(moment),
             live: Mutex::default(),
+        }
+    }
+
+    /// Waits for the right to change the container. One that was removed meanwhile cannot be changed.
+    pub(crate) async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, FindError> {
+        let turn = self.turn.lock().await;
+        if self.now.borrow().removed {
+            Err(FindError::NotFound { term: self.id.to_string() })
+        } else {
+            Ok(turn)
         }
     }
 

@@ -38,7 +38,7 @@ impl Engine {
         term: &str,
         settings: EndpointSpec,
     ) -> Result<(), ConnectError> {
-        let _turn = container.turn.lock().await;
+        let _turn = container.turn().await?;
         let mut record = Record::clone(&container.record());
         if matches!(record.state, State::Dead(_) | State::Removing(_)) {
             return Err(ConnectError::MarkedForRemoval { id: record.id.to_string() });
@@ -128,7 +128,7 @@ impl Engine {
     }
 
     async fn disconnect_whole(&self, container: &Container, term: &str) -> Result<(), DisconnectError> {
-        let _turn = container.turn.lock().await;
+        let _turn = container.turn().await?;
         let mut record = Record::clone(&container.record());
         let id = record.id.to_string();
         if matches!(record.state, State::Dead(_) | State::Removing(_)) {

@@ -27,7 +27,7 @@ impl Engine {
         client: &Client,
         ended: Result<Exit, ClientError>,
     ) {
-        let _turn = container.turn.lock().await;
+        let Ok(_turn) = container.turn().await else { return };
         let record = Record::clone(&container.record());
         let same = container.live().client.as_ref() == Some(client);
         if let (Some(running), true) = (record.state.alive().cloned(), same) {
@@ -90,7 +90,7 @@ impl Engine {
                 _ = moments.wait_for(is_over) => return,
                 () = engine.closing.cancelled() => return,
             }
-            let _turn = container.turn.lock().await;
+            let Ok(_turn) = container.turn().await else { return };
             let mut record = Record::clone(&container.record());
             if matches!(record.state, State::Restarting(_)) {
                 record.restart_count += 1;

@@ -20,7 +20,7 @@ impl Engine {
     }
 
     async fn update_whole(&self, container: &Container, update: Update) -> Result<Vec<String>, UpdateError> {
-        let _turn = container.turn.lock().await;
+        let _turn = container.turn().await?;
         let mut record = Record::clone(&container.record());
         let id = record.id.to_string();
         if matches!(record.state, State::Dead(_) | State::Removing(_)) {

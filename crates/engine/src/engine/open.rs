@@ -93,7 +93,7 @@ impl Engine {
     }
 
     async fn recover(self: &Arc<Self>, container: &Arc<Container>) {
-        let turn = container.turn.lock().await;
+        let Ok(turn) = container.turn().await else { return };
         let record = Record::clone(&container.record());
         if record.state.alive().is_none() && rootfs::find(&self.images, &container.id).is_none() {
             // Its removal had begun: the root file system goes first, the record last.

@@ -32,7 +32,7 @@ impl Engine {
     }
 
     async fn pause_whole(&self, container: &Container) -> Result<(), PauseError> {
-        let _turn = container.turn.lock().await;
+        let _turn = container.turn().await?;
         let id = container.id.to_string();
         let mut record = Record::clone(&container.record());
         record.state = match record.state {
@@ -52,7 +52,7 @@ impl Engine {
     }
 
     async fn unpause_whole(&self, container: &Container) -> Result<(), PauseError> {
-        let _turn = container.turn.lock().await;
+        let _turn = container.turn().await?;
         let id = container.id.to_string();
         let mut record = Record::clone(&container.record());
         record.state = match record.state {

@@ -30,24 +30,15 @@ impl Engine {
             let of = |source| RemoveError::Kill { name: name.clone(), source };
             self.stop_whole(&container, kill, term).await.map_err(of)?;
         }
-        let Ok(_turn) = container.turn.try_lock() else {
-            // Somebody is at it: if that ends with the container gone, it was the same wish.
-            let _turn = container.turn.lock().await;
-            return self.remove_held(&container, options, term).await;
-        };
-        self.remove_held(&container, options, term).await
-    }
-
-    async fn remove_held(
-        &self,
-        container: &Container,
-        options: RemoveOptions,
-        term: &str,
-    ) -> Result<(), RemoveError> {
-        if container.watch().borrow().removed {
+        let Ok(_turn) = container.turn().await else {
+            // Somebody was quicker: with force, it was the same wish.
             let in_progress = RemoveError::InProgress { term: term.to_owned() };
             return if options.force { Ok(()) } else { Err(in_progress) };
-        }
+        };
+        self.remove_held(&container, options).await
+    }
+
+    async fn remove_held(&self, container: &Container, options: RemoveOptions) -> Result<(), RemoveError> {
         let mut record = Record::clone(&container.record());
         let name = record.name.clone();
         let exited = record.state.exited().cloned();

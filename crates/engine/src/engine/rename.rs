@@ -24,7 +24,7 @@ impl Engine {
     }
 
     async fn rename_whole(&self, container: &Container, name: String) -> Result<(), RenameError> {
-        let _turn = container.turn.lock().await;
+        let _turn = container.turn().await?;
         let before = container.record();
         if before.name == name {
             return Err(RenameError::Same);

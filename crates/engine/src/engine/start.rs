@@ -26,7 +26,7 @@ impl Engine {
         let container = self.registry.find(term)?;
         let engine = Arc::clone(self);
         self.whole(async move {
-            let _turn = container.turn.lock().await;
+            let _turn = container.turn().await?;
             let mut record = Record::clone(&container.record());
             (record.restart_count, record.stopped) = (0, false);
             engine.start_held(&container, record).await
@@ -51,6 +51,8 @@ impl Engine {
             Ok(client) => {
                 self.tell_joined(&record);
                 self.tell_container(&record, "start", &[]);
+                // A stop that came too late for the last run does not mean this one.
+                container.live().stopping = false;
                 container.publish(record);
                 self.watch_exit(container, client);
                 Ok(Done::Now)

@@ -40,7 +40,7 @@ impl Engine {
             container.live().restarting = false;
             let of_stop = |source| RestartError::Stop { term: term.clone(), source };
             stopped.map_err(of_stop)?;
-            let _turn = container.turn.lock().await;
+            let _turn = container.turn().await?;
             let mut record = Record::clone(&container.record());
             (record.stopped, record.restart_count) = (false, 0);
             let of_start = |source| RestartError::Start { term: term.clone(), source };
@@ -116,7 +116,8 @@ impl Engine {
 
     /// Ends the waiting for the next start.
     async fn give_up_restarting(&self, container: &Container) -> Result<(), ProcessError> {
-        let _turn = container.turn.lock().await;
+        // One that was removed restarts no more.
+        let Ok(_turn) = container.turn().await else { return Ok(()) };
         let mut record = Record::clone(&container.record());
         if let State::Restarting(exited) = record.state.clone() {
             self.release(container, &mut record).await;

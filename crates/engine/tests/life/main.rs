@@ -1,6 +1,7 @@
 //! Whole lives of real containers, each test in a machine of its own.
 
 mod connecting;
+mod crowd;
 mod machine;
 mod networks;
 mod processes;
