@@ -24,6 +24,7 @@ mod host;
 pub use answer::{Answer, Lines};
 pub use call::Call;
 pub use error::ClientError;
+pub(crate) use hijack::take;
 pub use hijack::{Hijacked, HijackedReader, HijackedWriter};
 pub use host::{Host, HostError};
 
@@ -165,3 +166,6 @@ impl Client {
         Ok(sender)
     }
 }
+
+#[cfg(test)]
+mod tests;

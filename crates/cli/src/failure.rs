@@ -64,10 +64,7 @@ impl Failure {
 
     /// The same with another exit code, unless the process has given one.
     pub(crate) fn with_code(self, code: u8) -> Self {
-        match self {
-            Self::Exit(_) => self,
-            failure => Self::Coded { code, failure: Box::new(failure) },
-        }
+        if matches!(self, Self::Exit(_)) { self } else { Self::Coded { code, failure: Box::new(self) } }
     }
 
     /// What is printed: the sentence and its causes; nothing if all was said.

@@ -151,7 +151,11 @@ mod tests {
         check("", false, "NETWORK ID     NAME\n0123456789ab   web\nab             a-long-name\n");
         check("", true, "0123456789ab\nab\n");
         check("{{.Name}}={{.Label \"role\"}}", true, "web=front\na-long-name=\n");
-        check("table {{.Name}}\\t{{.ID}}", false, "NAME          NETWORK ID\nweb           0123456789ab\na-long-name   ab\n");
+        check(
+            "table {{.Name}}\\t{{.ID}}",
+            false,
+            "NAME          NETWORK ID\nweb           0123456789ab\na-long-name   ab\n",
+        );
         check(
             "json",
             false,

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         Some("shim") => shim::main(args().skip(1)),
         Some("daemon") => daemon::main(args(), linux::process::inherited),
         Some("demo") => tell(demo::run()),
-        Some(_) | None => ExitCode::from(2),
+        Some(_) | None => cli::main(std::env::args_os()),
     }
 }
 

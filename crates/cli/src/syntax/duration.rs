@@ -20,9 +20,9 @@ pub(crate) fn parse(text: &str) -> Result<i64, Malformed> {
     }
     let mut total = 0.0;
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).ok_or_else(|| {
-            Malformed::new(format!("time: missing unit in duration {text:?}"))
-        })?;
+        let end = rest
+            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .ok_or_else(|| Malformed::new(format!("time: missing unit in duration {text:?}")))?;
         let (number, after) = rest.split_at(end);
         let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, after) = after.split_at(end);

@@ -26,11 +26,10 @@ pub(crate) fn absolute(path: &str) -> Result<String, Malformed> {
         .map_err(|error| Malformed::new(format!("cannot make {path} absolute: {error}")))?;
     let mut clean = std::path::PathBuf::new();
     for part in absolute.components() {
-        match part {
-            std::path::Component::ParentDir => {
-                clean.pop();
-            }
-            other => clean.push(other),
+        if part == std::path::Component::ParentDir {
+            clean.pop();
+        } else {
+            clean.push(part);
         }
     }
     Ok(clean.display().to_string())

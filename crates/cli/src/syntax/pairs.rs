@@ -22,7 +22,7 @@ pub(crate) fn optional_map(pairs: &[String]) -> Option<StringMap> {
 
 /// `name=value` where the `=` must be there.
 pub(crate) fn strict(flag: &str, pairs: &[String]) -> Result<StringMap, Malformed> {
-    for pair in pairs.iter().filter(|pair| !pair.contains('=')) {
+    if let Some(pair) = pairs.iter().find(|pair| !pair.contains('=')) {
         return Err(Malformed::new(format!("invalid argument {pair:?} for --{flag}: write name=value")));
     }
     Ok(map(pairs))
@@ -69,10 +69,14 @@ fn lines(
     for line in text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let name = line.split('=').next().unwrap_or_default();
         if name.is_empty() {
-            return Err(Malformed::new(format!("invalid env file ({path}): no {kind} name on line '{line}'")));
+            return Err(Malformed::new(format!(
+                "invalid env file ({path}): no {kind} name on line '{line}'"
+            )));
         }
         if name.contains(char::is_whitespace) {
-            return Err(Malformed::new(format!("invalid env file ({path}): {kind} '{name}' contains whitespaces")));
+            return Err(Malformed::new(format!(
+                "invalid env file ({path}): {kind} '{name}' contains whitespaces"
+            )));
         }
         match (line.contains('='), lone(name)) {
             (true, _) | (false, None) => pairs.push(line.to_owned()),

@@ -108,7 +108,12 @@ impl Filler {
         Ok(value.unwrap_or_default())
     }
 
-    fn command(&self, command: &[Operand], dot: &Value, piped: Option<Value>) -> Result<Value, TemplateError> {
+    fn command(
+        &self,
+        command: &[Operand],
+        dot: &Value,
+        piped: Option<Value>,
+    ) -> Result<Value, TemplateError> {
         let (first, others) = command.split_first().ok_or_else(|| TemplateError::new("empty command"))?;
         if let Some(name @ ("and" | "or")) = as_function(first) {
             return self.choose(name, others, dot, piped);
@@ -145,7 +150,9 @@ impl Filler {
             }
             last = Some(value);
         }
-        piped.or(last).ok_or_else(|| TemplateError::new(format!("wrong number of args for {name}: want at least 1 got 0")))
+        piped.or(last).ok_or_else(|| {
+            TemplateError::new(format!("wrong number of args for {name}: want at least 1 got 0"))
+        })
     }
 
     fn operand(&self, operand: &Operand, dot: &Value) -> Result<Value, TemplateError> {
@@ -181,7 +188,9 @@ fn field(value: &Value, name: &str) -> Result<Value, TemplateError> {
             None => Err(TemplateError::new(format!("map has no entry for key {name:?}"))),
         },
         Value::Null => Err(TemplateError::new(format!("nil pointer evaluating interface {{}}.{name}"))),
-        _ => Err(TemplateError::new(format!("can't evaluate field {name} in type interface {{}}"))),
+        Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => {
+            Err(TemplateError::new(format!("can't evaluate field {name} in type interface {{}}")))
+        }
     }
 }
 
@@ -209,10 +218,24 @@ fn items(value: Value) -> Result<Vec<(Value, Value)>, TemplateError> {
 /// Docker fills templates with Go's types, which print "nothing" by their type; here the field's name tells it.
 fn nothing(pipeline: &Pipeline) -> String {
     const MAPS: [&str; 9] = [
-        "Volumes", "Labels", "Options", "Ports", "PortBindings", "Networks", "DriverOpts", "ExposedPorts", "Data",
+        "Volumes",
+        "Labels",
+        "Options",
+        "Ports",
+        "PortBindings",
+        "Networks",
+        "DriverOpts",
+        "ExposedPorts",
+        "Data",
     ];
     const POINTERS: [&str; 8] = [
-        "Health", "IPAMConfig", "Init", "PidsLimit", "MemorySwappiness", "OomKillDisable", "Healthcheck",
+        "Health",
+        "IPAMConfig",
+        "Init",
+        "PidsLimit",
+        "MemorySwappiness",
+        "OomKillDisable",
+        "Healthcheck",
         "StopTimeout",
     ];
     let name = match pipeline.commands.as_slice() {

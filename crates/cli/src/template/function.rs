@@ -63,16 +63,19 @@ pub(super) fn call(name: &str, arguments: &[Value]) -> Result<Value, TemplateErr
             let length = usize::try_from(number(length).unwrap_or(0)).unwrap_or(0);
             Ok(Value::Text(text(name, value)?.chars().take(length).collect()))
         }
-        (name, arguments) => {
-            Err(TemplateError::new(format!("wrong number or type of args for {name}: got {}", arguments.len())))
-        }
+        (name, arguments) => Err(TemplateError::new(format!(
+            "wrong number or type of args for {name}: got {}",
+            arguments.len()
+        ))),
     }
 }
 
 fn text<'a>(name: &str, value: &'a Value) -> Result<&'a str, TemplateError> {
     match value {
         Value::Text(text) => Ok(text),
-        other => Err(TemplateError::new(format!("wrong type for value; {name} expected string; got {other}"))),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_)) => {
+            Err(TemplateError::new(format!("wrong type for value; {name} expected string; got {other}")))
+        }
     }
 }
 
@@ -105,8 +108,9 @@ fn index(value: &Value, key: &Value) -> Result<Value, TemplateError> {
         (Value::List(items), Value::Number(_)) => {
             let place = number(key).unwrap_or(-1);
             let item = usize::try_from(place).ok().and_then(|place| items.get(place));
-            item.cloned()
-                .ok_or_else(|| TemplateError::new(format!("error calling index: index out of range: {place}")))
+            item.cloned().ok_or_else(|| {
+                TemplateError::new(format!("error calling index: index out of range: {place}"))
+            })
         }
         (Value::Null, _) => Err(TemplateError::new("error calling index: index of untyped nil")),
         _ => Err(TemplateError::new(format!("error calling index: can't index item with {key}"))),
@@ -128,7 +132,9 @@ fn slice(value: &Value, ends: &[Value]) -> Result<Value, TemplateError> {
             let range = place(ends.first(), 0)?..place(ends.get(1), items.len())?;
             items.get(range).map(|items| Value::List(items.to_vec())).ok_or_else(out_of_range)
         }
-        other => Err(TemplateError::new(format!("error calling slice: can't slice item of type {other}"))),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Map(_)) => {
+            Err(TemplateError::new(format!("error calling slice: can't slice item of type {other}")))
+        }
     }
 }
 
@@ -173,8 +179,7 @@ fn compare(one: &Value, other: &Value) -> Result<Ordering, TemplateError> {
 fn title(text: &str) -> String {
     let mut is_start = true;
     let letter = |character: char| {
-        let shown: String =
-            if is_start { character.to_uppercase().collect() } else { character.into() };
+        let shown: String = if is_start { character.to_uppercase().collect() } else { character.into() };
         is_start = !(character.is_alphanumeric() || character == '_' || character == '\'');
         shown
     };

@@ -54,7 +54,7 @@ pub(super) enum Base {
 
 /// How a list of nodes ended.
 #[derive(Debug, PartialEq, Eq)]
-enum End {
+enum Stop {
     Template,
     End,
     Else,
@@ -64,9 +64,9 @@ enum End {
 pub(super) fn parse(tokens: Vec<Token>) -> Result<Vec<Node>, TemplateError> {
     let mut parser = Parser { tokens: tokens.into_iter().peekable() };
     match parser.nodes()? {
-        (nodes, End::Template) => Ok(nodes),
-        (_, End::End) => Err(TemplateError::new("unexpected {{end}}")),
-        (_, End::Else) => Err(TemplateError::new("unexpected {{else}}")),
+        (nodes, Stop::Template) => Ok(nodes),
+        (_, Stop::End) => Err(TemplateError::new("unexpected {{end}}")),
+        (_, Stop::Else) => Err(TemplateError::new("unexpected {{else}}")),
     }
 }
 
@@ -75,19 +75,30 @@ struct Parser {
 }
 
 impl Parser {
-    fn nodes(&mut self) -> Result<(Vec<Node>, End), TemplateError> {
+    fn nodes(&mut self) -> Result<(Vec<Node>, Stop), TemplateError> {
         let mut nodes = Vec::new();
         loop {
             match self.tokens.next() {
-                None => return Ok((nodes, End::Template)),
+                None => return Ok((nodes, Stop::Template)),
                 Some(Token::Text(text)) => nodes.push(Node::Text(text)),
                 Some(Token::Open) => match self.keyword() {
                     Keyword::End => {
                         self.close("end")?;
-                        return Ok((nodes, End::End));
+                        return Ok((nodes, Stop::End));
                     }
-                    Keyword::Else => return Ok((nodes, End::Else)),
-                    keyword => nodes.push(self.node(keyword)?),
+                    Keyword::Else => return Ok((nodes, Stop::Else)),
+                    Keyword::None => nodes.push(self.action()?),
+                    Keyword::If => nodes.push(Node::If(self.branches("if")?)),
+                    Keyword::With => nodes.push(Node::With(self.branches("with")?)),
+                    Keyword::Range => nodes.push(Node::Range(self.branches("range")?)),
+                    Keyword::Break => {
+                        self.close("break")?;
+                        nodes.push(Node::Break);
+                    }
+                    Keyword::Continue => {
+                        self.close("continue")?;
+                        nodes.push(Node::Continue);
+                    }
                 },
                 Some(other) => return Err(unexpected(Some(&other), "template")),
             }
@@ -112,25 +123,10 @@ impl Parser {
         keyword
     }
 
-    fn node(&mut self, keyword: Keyword) -> Result<Node, TemplateError> {
-        Ok(match keyword {
-            Keyword::If => Node::If(self.branches("if")?),
-            Keyword::With => Node::With(self.branches("with")?),
-            Keyword::Range => Node::Range(self.branches("range")?),
-            Keyword::Break => {
-                self.close("break")?;
-                Node::Break
-            }
-            Keyword::Continue => {
-                self.close("continue")?;
-                Node::Continue
-            }
-            Keyword::None | Keyword::Else | Keyword::End => {
-                let pipeline = self.pipeline("command")?;
-                self.close("command")?;
-                Node::Action(pipeline)
-            }
-        })
+    fn action(&mut self) -> Result<Node, TemplateError> {
+        let pipeline = self.pipeline("command")?;
+        self.close("command")?;
+        Ok(Node::Action(pipeline))
     }
 
     fn branches(&mut self, place: &str) -> Result<Branches, TemplateError> {
@@ -138,9 +134,9 @@ impl Parser {
         self.close(place)?;
         let (then, end) = self.nodes()?;
         let otherwise = match end {
-            End::End => Vec::new(),
-            End::Else => self.otherwise()?,
-            End::Template => return Err(TemplateError::new("unexpected EOF")),
+            Stop::End => Vec::new(),
+            Stop::Else => self.otherwise()?,
+            Stop::Template => return Err(TemplateError::new("unexpected EOF")),
         };
         Ok(Branches { pipeline, then, otherwise })
     }
@@ -150,12 +146,17 @@ impl Parser {
         match self.keyword() {
             Keyword::If => return Ok(vec![Node::If(self.branches("if")?)]),
             Keyword::With => return Ok(vec![Node::With(self.branches("with")?)]),
-            _ => self.close("else")?,
+            Keyword::None
+            | Keyword::Range
+            | Keyword::Else
+            | Keyword::End
+            | Keyword::Break
+            | Keyword::Continue => self.close("else")?,
         }
         match self.nodes()? {
-            (nodes, End::End) => Ok(nodes),
-            (_, End::Else) => Err(TemplateError::new("expected end; found {{else}}")),
-            (_, End::Template) => Err(TemplateError::new("unexpected EOF")),
+            (nodes, Stop::End) => Ok(nodes),
+            (_, Stop::Else) => Err(TemplateError::new("expected end; found {{else}}")),
+            (_, Stop::Template) => Err(TemplateError::new("unexpected EOF")),
         }
     }
 
@@ -210,10 +211,7 @@ impl Parser {
 
     fn operand(&mut self) -> Result<Option<Operand>, TemplateError> {
         let mut fields = Vec::new();
-        let is_end = matches!(
-            self.tokens.peek(),
-            None | Some(Token::Close | Token::Sign("|" | ")"))
-        );
+        let is_end = matches!(self.tokens.peek(), None | Some(Token::Close | Token::Sign("|" | ")")));
         if is_end {
             return Ok(None);
         }

@@ -78,14 +78,19 @@ fn branches() {
 fn functions() {
     check("{{lower \"ABC\"}} {{upper .State.Status}} {{title \"ab cd\"}}", "abc RUNNING Ab Cd");
     check("{{.Name | printf \"%s:%d\" \"x\"}}", "x:%!d(string=/web)");
-    check("{{printf \"%s %d %v|%5d|%-5s|%05d|%q%%\" .Name .State.Pid .State.Running 7 \"a\" 42 \"b\"}}",
-        "/web 4321 true|    7|a    |00042|\"b\"%");
+    check(
+        "{{printf \"%s %d %v|%5d|%-5s|%05d|%q%%\" .Name .State.Pid .State.Running 7 \"a\" 42 \"b\"}}",
+        "/web 4321 true|    7|a    |00042|\"b\"%",
+    );
     check("{{println .Name 1}}", "/web 1\n");
     check("{{print 1 2 \"a\" 3}}", "1 2a3");
     check("{{eq 1 2 1}} {{ne .Name \"x\"}} {{lt 1 2}} {{ge 1 2}}", "true true true false");
     check("{{and .Name 0}} {{or \"\" \"b\"}} {{not .Config.Tty}} {{and true true}}", "0 b true true");
     check("{{or true (index .Config.Cmd 9)}}", "true");
-    check("{{len .Name}} {{slice .Id 0 12}} {{truncate .Id 3}} {{pad \"a\" 1 2}}|", "4 0123456789ab 012  a  |");
+    check(
+        "{{len .Name}} {{slice .Id 0 12}} {{truncate .Id 3}} {{pad \"a\" 1 2}}|",
+        "4 0123456789ab 012  a  |",
+    );
     check("{{split \"a,b\" \",\"}} {{join (split \"a,b\" \",\") \"+\"}}", "[a b] a+b");
     check("{{json .State.Health}} {{.Config.Cmd | json}}", "null [\"httpd\",\"-f\"]");
     check("{{ `raw \"x\"` }}{{\"a\\tb\"}}", "raw \"x\"a\tb");

@@ -1,0 +1,22 @@
+//! `create`: a container that is started later.
+
+use clap::Args;
+
+use crate::client::Client;
+use crate::create::{self, CreateFlags};
+use crate::failure::Failure;
+use crate::output;
+
+/// What was typed after `create`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Create {
+    #[command(flatten)]
+    flags: CreateFlags,
+}
+
+impl Create {
+    pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let wanted = create::wanted(self.flags, false)?;
+        output::line(&create::create(client, &wanted).await?)
+    }
+}

@@ -1,0 +1,124 @@
+//! `prune`: remove what is not used; asks first.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use api::container::ContainersPruneResponse;
+use api::image::ImagesPruneResponse;
+use api::network::NetworksPruneResponse;
+use api::volume::VolumesPruneResponse;
+use clap::Args;
+
+use crate::client::{Call, Client};
+use crate::failure::Failure;
+use crate::syntax::filter;
+use crate::{output, units};
+
+/// What was typed after `prune`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Prune {
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+    /// Only what matches, such as label=NAME
+    #[arg(long, value_name = "NAME=VALUE")]
+    filter: Vec<String>,
+}
+
+/// The same with `--all`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PruneAll {
+    /// Remove everything that is not used, not only what has no name
+    #[arg(short, long)]
+    all: bool,
+    #[command(flatten)]
+    prune: Prune,
+}
+
+impl Prune {
+    pub(crate) async fn containers(self, client: &Client) -> Result<(), Failure> {
+        if !self.agreed("This will remove all stopped containers.")? {
+            return Ok(());
+        }
+        let call = Call::post(["containers", "prune"]).filters(&filter::parse(&self.filter)?);
+        let ContainersPruneResponse { containers_deleted, space_reclaimed } = client.json(call).await?;
+        report("Containers", containers_deleted.unwrap_or_default(), Some(space_reclaimed))
+    }
+
+    pub(crate) async fn networks(self, client: &Client) -> Result<(), Failure> {
+        if !self.agreed("This will remove all custom networks not used by at least one container.")? {
+            return Ok(());
+        }
+        let call = Call::post(["networks", "prune"]).filters(&filter::parse(&self.filter)?);
+        let NetworksPruneResponse { networks_deleted } = client.json(call).await?;
+        report("Networks", networks_deleted.unwrap_or_default(), None)
+    }
+
+    /// Whether the person agrees.
+    fn agreed(&self, warning: &str) -> Result<bool, Failure> {
+        if self.force {
+            return Ok(true);
+        }
+        if !io::stdin().is_terminal() {
+            return Err(Failure::Said(format!("{warning} Nobody can be asked here: say --force to agree")));
+        }
+        output::print(&format!("WARNING! {warning}\nAre you sure you want to continue? [y/N] "))?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).map_err(Failure::file("cannot read the answer"))?;
+        Ok(matches!(answer.trim(), "y" | "Y"))
+    }
+}
+
+impl PruneAll {
+    pub(crate) async fn images(self, client: &Client) -> Result<(), Failure> {
+        let warning = if self.all {
+            "This will remove all images without at least one container associated to them."
+        } else {
+            "This will remove all dangling images."
+        };
+        if !self.prune.agreed(warning)? {
+            return Ok(());
+        }
+        let mut filters = filter::parse(&self.prune.filter)?;
+        filters.add("dangling", if self.all { "false" } else { "true" });
+        let call = Call::post(["images", "prune"]).filters(&filters);
+        let ImagesPruneResponse { images_deleted, space_reclaimed } = client.json(call).await?;
+        let deleted = images_deleted.unwrap_or_default().into_iter();
+        let names = deleted.map(|item| {
+            if item.deleted.is_empty() {
+                format!("untagged: {}", item.untagged)
+            } else {
+                format!("deleted: {}", item.deleted)
+            }
+        });
+        report("Images", names.collect(), Some(space_reclaimed))
+    }
+
+    pub(crate) async fn volumes(self, client: &Client) -> Result<(), Failure> {
+        let warning = if self.all {
+            "This will remove all local volumes not used by at least one container."
+        } else {
+            "This will remove anonymous local volumes not used by at least one container."
+        };
+        if !self.prune.agreed(warning)? {
+            return Ok(());
+        }
+        let mut filters = filter::parse(&self.prune.filter)?;
+        if self.all {
+            filters.add("all", "true");
+        }
+        let call = Call::post(["volumes", "prune"]).filters(&filters);
+        let VolumesPruneResponse { volumes_deleted, space_reclaimed } = client.json(call).await?;
+        report("Volumes", volumes_deleted.unwrap_or_default(), Some(space_reclaimed))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn report(what: &str, names: Vec<String>, bytes: Option<u64>) -> Result<(), Failure> {
+    if !names.is_empty() {
+        output::line(&format!("Deleted {what}:\n{}\n", names.join("\n")))?;
+    }
+    match bytes {
+        Some(bytes) => output::line(&format!("Total reclaimed space: {}", units::decimal(bytes as f64, 4))),
+        None => Ok(()),
+    }
+}

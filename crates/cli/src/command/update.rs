@@ -1,0 +1,43 @@
+//! `update`: change limits and the restart policy.
+
+use api::container::{ContainerUpdateRequest, ContainerUpdateResponse};
+use clap::Args;
+
+use crate::client::{Call, Client};
+use crate::create::CommonLimits;
+use crate::failure::Failure;
+use crate::output;
+use crate::syntax::restart;
+
+/// What was typed after `update`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Update {
+    #[command(flatten)]
+    limits: CommonLimits,
+    /// Restart policy
+    #[arg(long, value_name = "POLICY", default_value = "", hide_default_value = true)]
+    restart: String,
+    /// Names or ids of containers
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+impl Update {
+    pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let request = ContainerUpdateRequest {
+            resources: self.limits.resources()?,
+            restart_policy: restart::parse(&self.restart)?,
+        };
+        if request == ContainerUpdateRequest::default() {
+            let text = "you must provide one or more flags when using this command, such as --memory 512m";
+            return Err(Failure::Said(text.to_owned()));
+        }
+        output::each(&self.containers, async |name| {
+            let call = Call::post(["containers", name, "update"]).json(&request);
+            let ContainerUpdateResponse { warnings } = client.json(call).await?;
+            warnings.iter().flatten().for_each(|warning| output::warn(warning));
+            Ok(name.to_owned())
+        })
+        .await
+    }
+}
