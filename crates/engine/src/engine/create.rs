@@ -26,6 +26,7 @@ impl Engine {
 
     async fn create_now(&self, mut spec: ContainerSpec) -> Result<Created, CreateError> {
         spec::check(&spec)?;
+        check_sources(&spec)?;
         let base = self.base(&spec.root).await?;
         if let Base::Image(image) = &base {
             merge(&mut spec, image.config());
@@ -122,6 +123,18 @@ impl Engine {
             self.ensure_volume(wanted).await?;
         }
         Ok(())
+    }
+}
+
+/// Refuses to bind what is not there, unless it is to be made (`-v`).
+fn check_sources(spec: &ContainerSpec) -> Result<(), spec::SpecError> {
+    let missing = spec.mounts.iter().find_map(|mount| match &mount.kind {
+        MountKind::Bind { source, options } if !options.create_source && !source.exists() => Some(source),
+        MountKind::Bind { .. } | MountKind::Volume { .. } | MountKind::Tmpfs { .. } => None,
+    });
+    match missing {
+        Some(source) => Err(spec::SpecError::NoBindSource { path: shown(source) }),
+        None => Ok(()),
     }
 }
 

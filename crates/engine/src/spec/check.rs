@@ -48,6 +48,8 @@ pub enum SpecError {
         "invalid volume specification: {source_path}: the source of a bind mount must be an absolute path"
     )]
     BindSource { source_path: String },
+    #[error("invalid mount config for type \"bind\": bind source path does not exist: {path}")]
+    NoBindSource { path: String },
     #[error(
         "create {name}: \"{name}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
     )]

@@ -91,7 +91,10 @@ pub(crate) fn script_on(mode: &str, text: &str) -> ContainerSpec {
 
 /// One that only waits to be killed.
 pub(crate) fn idle(name: &str) -> ContainerSpec {
-    ContainerSpec { name: Some(name.to_owned()), ..script("trap 'exit 0' TERM; while :; do sleep 1; done") }
+    ContainerSpec {
+        name: Some(name.to_owned()),
+        ..script("trap 'exit 0' TERM; echo ready; while :; do sleep 1; done")
+    }
 }
 
 impl Machine {
@@ -146,6 +149,13 @@ impl Machine {
         let inspect = self.inspect(term);
         let live = inspect.network.networks[network].live.as_ref().expect("connected");
         live.v4.expect("an address").0.to_string()
+    }
+
+    /// Waits until a container has logged a line: it listens to signals from then on.
+    pub(crate) async fn is_ready(&self, term: &str) {
+        let log = self.inspect(term).files.log.expect("a log");
+        let has_line = || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("ready"));
+        wait_until("the container is ready", has_line).await;
     }
 
     pub(crate) async fn stop(&self, term: &str) {

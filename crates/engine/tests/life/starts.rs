@@ -66,6 +66,7 @@ fn names_are_had_once() {
 fn stopping_is_patient_and_then_is_not() {
     in_machine("stopping", |machine| async move {
         machine.start(idle("polite")).await;
+        machine.is_ready("polite").await;
         machine.stop("polite").await;
         assert!(matches!(machine.inspect("polite").state, State::Exited(exited) if exited.code == 0));
         let deaf = ContainerSpec {
