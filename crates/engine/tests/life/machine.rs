@@ -12,7 +12,7 @@ use engine::{
     AttachOptions, Attached, Config, ContainerId, ContainerSpec, Engine, ExecSpec, ExecState, Inspect,
     LogOptions, NetworkMode, RemoveOptions, Root, StopOptions, Stream, WaitCondition, WaitExit, image, net,
 };
-use linux::{cgroup::Hierarchies, scratch::Scratch};
+use linux::{cgroup::Hierarchies, pidfd::Pidfd, scratch::Scratch};
 
 /// No test waits longer for anything.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -32,16 +32,38 @@ pub(crate) fn in_machine<F: Future<Output = Machine>>(
     let cgroup = format!("/tombolo-engine-{}-{name}", std::process::id());
     let scratch = Scratch::new(&root).expect("namespaces of our own");
     let outcome = scratch.run(move || {
+        let (at, group) = (root.clone(), cgroup.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let work = async {
             let machine = Machine { engine: open(&root, &cgroup).await, root, cgroup };
             let machine = tokio::time::timeout(DEADLINE * 2, test(machine)).await.expect("in time");
             machine.leave_nothing().await;
         };
-        catch_unwind(AssertUnwindSafe(|| runtime.expect("a runtime").block_on(work)))
+        let outcome = catch_unwind(AssertUnwindSafe(|| runtime.expect("a runtime").block_on(work)));
+        if outcome.is_err() {
+            clear_up(&at, &group);
+        }
+        outcome
     });
     if let Err(panic) = outcome {
         resume_unwind(panic);
+    }
+}
+
+/// Ends the shims and containers of a test that failed.
+fn clear_up(root: &std::path::Path, cgroup: &str) {
+    for bundle in std::fs::read_dir(root.join("run/containers")).into_iter().flatten().flatten() {
+        let pid = std::fs::read_to_string(bundle.path().join("shim.pid")).unwrap_or_default();
+        let shim = pid.trim().parse().ok().and_then(|pid| Pidfd::open(pid).ok());
+        let _ended_already = shim.map(|shim| shim.signal(9));
+    }
+    let group = Hierarchies::find().map(|all| all.group(cgroup));
+    let cleared = group.and_then(|group| {
+        group.kill(DEADLINE, || {})?;
+        group.remove(DEADLINE)
+    });
+    if let Err(error) = cleared {
+        eprintln!("control groups are left: {error}");
     }
 }
 
