@@ -45,7 +45,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match run(typed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.text().iter().for_each(|text| output::warn(&format!("tombolo: {text}")));
+            // Docker's sentences say themselves that they are errors.
+            let prefix = |text: &str| if text.starts_with("Error") { "" } else { "tombolo: " };
+            failure.text().iter().for_each(|text| output::warn(&format!("{}{text}", prefix(text))));
             ExitCode::from(failure.code())
         }
     }

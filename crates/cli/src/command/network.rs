@@ -53,12 +53,19 @@ impl NetworkLs {
                 .with("IPv6", network.enable_ipv6.to_string())
                 .with("Internal", network.internal.to_string())
                 .with_labels(network.labels.as_ref())
-                .with("CreatedAt", network.created.as_str())
+                .with("CreatedAt", created(&network.created))
         };
         let rows = networks.iter().map(row).collect();
         let listing = Listing { fields: &FIELDS, columns: &["ID", "Name", "Driver", "Scope"], id: "ID" };
         table::print(listing, &self.format, rows)
     }
+}
+
+/// A time as Go prints it.
+fn created(text: &str) -> String {
+    let moment = text.parse::<jiff::Timestamp>().map(|moment| moment.to_zoned(jiff::tz::TimeZone::UTC));
+    moment
+        .map_or_else(|_| text.to_owned(), |moment| moment.strftime("%Y-%m-%d %H:%M:%S%.f %z %Z").to_string())
 }
 
 /// What was typed after `network connect`.

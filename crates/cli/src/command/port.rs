@@ -22,7 +22,10 @@ impl Port {
             client.json(Call::get(["containers", &self.container, "json"])).await?;
         let wanted = self.port.map(|port| if port.contains('/') { port } else { port + "/tcp" });
         let mut lines = Vec::new();
-        for (port, bindings) in container.network_settings.ports.iter().flatten() {
+        let mut ports: Vec<_> = container.network_settings.ports.into_iter().flatten().collect();
+        let number = |port: &str| port.split('/').next().and_then(|digits| digits.parse::<u16>().ok());
+        ports.sort_by_key(|(port, _)| number(port));
+        for (port, bindings) in &ports {
             for binding in bindings.iter().flatten() {
                 let address = join(&binding.host_ip, &binding.host_port);
                 match &wanted {

@@ -181,10 +181,33 @@ fn undefined(name: &str) -> TemplateError {
     TemplateError::new(format!("undefined variable \"${name}\""))
 }
 
+/// Members that the engine leaves out when they are nothing, but that Docker's own types have: templates ask
+/// `{{if .State.Health}}` of every container.
+const OMITTED: [&str; 14] = [
+    "Health",
+    "Healthcheck",
+    "Init",
+    "StopTimeout",
+    "ExposedPorts",
+    "Annotations",
+    "Sysctls",
+    "Tmpfs",
+    "StorageOpt",
+    "Mounts",
+    "Shell",
+    "BindOptions",
+    "VolumeOptions",
+    "TmpfsOptions",
+];
+/// The same for texts.
+const OMITTED_TEXTS: [&str; 5] = ["StopSignal", "Runtime", "MacAddress", "IPv4Address", "IPv6Address"];
+
 fn field(value: &Value, name: &str) -> Result<Value, TemplateError> {
     match value {
         Value::Map(_) => match value.member(name) {
             Some(member) => Ok(member.clone()),
+            None if OMITTED.contains(&name) => Ok(Value::Null),
+            None if OMITTED_TEXTS.contains(&name) => Ok(Value::from("")),
             None => Err(TemplateError::new(format!("map has no entry for key {name:?}"))),
         },
         Value::Null => Err(TemplateError::new(format!("nil pointer evaluating interface {{}}.{name}"))),

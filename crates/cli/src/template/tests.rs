@@ -66,6 +66,7 @@ fn branches() {
     check("{{if .Config.Tty}}tty{{else if eq .State.Status \"running\"}}runs{{else}}not{{end}}", "runs");
     check("{{with .State.Health}}{{.Status}}{{else}}none{{end}}", "none");
     check("{{with .Config}}{{len .Env}}{{end}}", "2");
+    check("{{if .Config.Healthcheck}}checked{{end}}{{.Config.StopSignal}}{{.Config.Healthcheck}}", "<nil>");
     check("{{with $x := .Name}}{{$x}}{{end}}", "/web");
     check("{{range .HostConfig.Binds}}{{.}}{{else}}no binds{{end}}", "no binds");
     check("{{range $i, $e := .Config.Env}}{{if $i}},{{end}}{{$e}}{{end}}", "A=1,B=2");
