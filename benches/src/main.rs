@@ -42,6 +42,9 @@ struct Arguments {
     /// How often the quick operations are done; the slow ones are done less often
     #[arg(long, default_value_t = 20, conflicts_with = "quick")]
     repeat: usize,
+    /// Do only the work whose name contains this text: `networks`, `containers`, `crowd`…
+    #[arg(long, default_value = "", hide_default_value = true)]
+    filter: String,
     /// Keep the engines' data in memory instead of on the disk
     #[arg(long)]
     in_memory: bool,
@@ -73,7 +76,7 @@ fn run(arguments: &Arguments) -> Result<Vec<String>> {
     let program = std::env::current_exe()?;
     let disk = if arguments.in_memory { None } else { Some(Disk::beside(&program)?) };
     let engines = engines(arguments.only, &program, disk.as_ref())?;
-    let mut work = Work { engines, figures: Figures::default(), failures: Vec::new() };
+    let mut work = Work::of(engines, &arguments.filter);
     let mut versions = Vec::new();
     for engine in &mut work.engines {
         let version = engine.version()?;

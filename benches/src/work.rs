@@ -44,9 +44,16 @@ pub(crate) struct Work {
     pub(crate) figures: Figures,
     /// What failed, as text. A benchmark goes on, so that one fault does not hide all figures.
     pub(crate) failures: Vec<String>,
+    /// What is not called so is left out.
+    filter: String,
 }
 
 impl Work {
+    /// Nothing is measured yet.
+    pub(crate) fn of(engines: Vec<Engine>, filter: &str) -> Self {
+        Self { engines, figures: Figures::default(), failures: Vec::new(), filter: filter.to_owned() }
+    }
+
     /// Lets the engines take turns at `round`; the one that begins alternates, so that none always
     /// follows the other. An engine that fails is swept and does not take part in further rounds.
     pub(crate) fn alternate(
@@ -55,6 +62,9 @@ impl Work {
         rounds: Rounds,
         mut round: impl FnMut(&mut Engine, &mut Figures) -> Result<()>,
     ) {
+        if !name.contains(&self.filter) {
+            return;
+        }
         let started = Instant::now();
         let mut failed: Vec<Who> = Vec::new();
         for number in 0..rounds.tombolo.max(rounds.docker) {
