@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 
 use resolv_conf::ResolvConf;
 use server::Server;
-use sockets::Sockets;
+use sockets::{Redirection, Sockets};
 
 /// Why a sandbox has no resolver.
 #[derive(Debug, Error)]
@@ -70,7 +70,7 @@ pub struct DnsServers {
 /// A server at work.
 #[derive(Debug)]
 struct Running {
-    netns: Netns,
+    redirection: Redirection,
     /// Ends its tasks when it is dropped.
     tasks: JoinSet<()>,
 }
@@ -125,16 +125,15 @@ impl DnsServers {
         let stopped = self.running().remove(sandbox).flatten();
         let Some(mut server) = stopped else { return Ok(()) };
         server.tasks.shutdown().await;
-        blocking(move || sockets::withdraw(&server.netns)).await
+        blocking(move || server.redirection.withdraw()).await
     }
 
     async fn start(&self, sandbox: SandboxId, netns: &Path) -> Result<Running, DnsError> {
         let path = netns.to_owned();
-        let (netns, inside, sockets) = blocking(move || {
-            let netns = Netns::open(&path)?;
-            let inside = netns.try_clone()?;
-            let sockets = Sockets::open(&netns)?;
-            Ok::<_, DnsError>((netns, inside, sockets))
+        let (inside, (sockets, redirection)) = blocking(move || {
+            let inside = Netns::open(&path)?;
+            let opened = Sockets::open(&inside)?;
+            Ok::<_, DnsError>((inside, opened))
         })
         .await?;
         let server = Server::new(sandbox, self.model.clone(), Arc::clone(&self.host), inside);
@@ -142,7 +141,7 @@ impl DnsServers {
         server
             .spawn(sockets, &mut tasks)
             .map_err(|source| DnsError::Socket { action: "register", source })?;
-        Ok(Running { netns, tasks })
+        Ok(Running { redirection, tasks })
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<SandboxId, Option<Running>>> {
