@@ -106,11 +106,13 @@ impl Engine {
         });
     }
 
-    /// Ends attachments and log readers and waits for what is under way. Containers go on.
+    /// Ends attachments and log readers, waits for what is under way, and lets go of
+    /// the networks. Containers go on.
     pub async fn close(&self) {
         self.closing.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.network.close().await;
     }
 
     /// Runs an operation to its end in a task of the engine's own.

@@ -59,7 +59,7 @@ fn containers(story: &mut Story) -> Result<()> {
     story.step("fetch it from outside through the published port", |machine| {
         let page = machine.outside(&format!("curl -sS --max-time 5 http://{WIRE}/")).ok()?;
         ensure!(page == PAGE, "the neighbour got {page:?}");
-        let rule = machine.sh("nft list map inet tombolo publish4 | grep -o '[a-z]* \\. .* : .*'").ok()?;
+        let rule = machine.sh("nft list map inet tombolo publish4 | grep -o 'tcp [.] 80 : [0-9. ]*'").ok()?;
         Ok(format!("{OUTSIDE} asked {WIRE}:80; the kernel's map says: {}", squeeze(&rule)))
     })
 }
@@ -84,7 +84,7 @@ fn networks(story: &mut Story) -> Result<()> {
     })?;
     story.step("disconnect the shell", |machine| {
         machine.tombolo("network disconnect site shell").ok()?;
-        let answer = machine.tombolo("exec shell curl -sS --max-time 5 http://web:8080/");
+        let answer = machine.tombolo("exec shell curl -sS --max-time 1 http://web:8080/");
         ensure!(answer.code != 0, "the name still leads somewhere: {}", answer.stdout);
         Ok("the name means nothing to it any more".to_owned())
     })

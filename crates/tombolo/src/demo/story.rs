@@ -42,7 +42,7 @@ impl Story {
         Ok(())
     }
 
-    pub(super) fn finish(self: &mut Self) {
+    pub(super) fn finish(&self) {
         let took = milliseconds(self.began.elapsed());
         print(&format!("\n{} steps in {took}, on one engine that was killed on the way.\n", self.steps));
     }
