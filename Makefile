@@ -14,7 +14,7 @@ RELEASE := target/release/tombolo
 
 # Debian's packages. `busybox-static` is the default image; `nftables`, `iproute2`
 # and `bridge-utils` let tests look at the kernel with somebody else's eyes.
-TEST_PACKAGES  := busybox-static nftables iproute2 bridge-utils curl ca-certificates
+TEST_PACKAGES  := gcc libc6-dev busybox-static nftables iproute2 bridge-utils curl ca-certificates python3
 BENCH_PACKAGES := docker.io containerd runc iptables
 
 .PHONY: all demo test check bench install uninstall setup setup-bench test-vm golden clean
@@ -70,6 +70,7 @@ uninstall:
 
 setup:
 	@./xtask/apt $(TEST_PACKAGES)
+	@command -v docker >/dev/null || ./xtask/apt docker.io
 
 setup-bench:
 	@./xtask/apt $(BENCH_PACKAGES)
