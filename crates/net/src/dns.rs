@@ -18,7 +18,6 @@ mod server;
 mod sockets;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -64,7 +63,16 @@ pub enum DnsError {
 pub struct DnsServers {
     model: watch::Receiver<Arc<Model>>,
     host: Arc<ResolvConf>,
-    running: Mutex<BTreeMap<SandboxId, Option<Running>>>,
+    sandboxes: Mutex<BTreeMap<SandboxId, Service>>,
+}
+
+/// How a sandbox is served.
+#[derive(Debug)]
+enum Service {
+    Starting,
+    Running(Running),
+    /// Not now; it was before, and may be again.
+    Withdrawn(Redirection),
 }
 
 /// A server at work.
@@ -79,7 +87,7 @@ impl DnsServers {
     /// No servers yet. `resolv_conf` is the host's; it is read again when it changes.
     pub fn new(model: watch::Receiver<Arc<Model>>, resolv_conf: impl Into<PathBuf>) -> Self {
         let host = Arc::new(ResolvConf::new(resolv_conf.into()));
-        Self { model, host, running: Mutex::default() }
+        Self { model, host, sandboxes: Mutex::default() }
     }
 
     /// Serves a sandbox of the model, whose namespace is at `netns` and has its
@@ -89,32 +97,42 @@ impl DnsServers {
     /// Everything else comes from the model as it is at every question: who is
     /// there, and which servers the sandbox asks for other names.
     pub async fn serve(&self, sandbox: SandboxId, netns: &Path) -> Result<(), DnsError> {
-        match self.running().entry(sandbox) {
-            Entry::Occupied(_) => return Ok(()),
-            Entry::Vacant(place) => place.insert(None),
-        };
-        let started = self.start(sandbox, netns).await;
-        let mut running = self.running();
+        let Some(old) = self.begin(sandbox) else { return Ok(()) };
+        let started = self.start(sandbox, netns, old).await;
+        let mut sandboxes = self.sandboxes();
         match started {
             // If it is not there any more, it was stopped meanwhile.
-            Ok(server) => drop(running.get_mut(&sandbox).map(|place| place.replace(server))),
+            Ok(server) => drop(sandboxes.get_mut(&sandbox).map(|place| *place = Service::Running(server))),
             Err(error) => {
-                running.remove(&sandbox);
+                sandboxes.remove(&sandbox);
                 return Err(error);
             }
         }
         Ok(())
     }
 
-    /// Whether a sandbox is served.
-    pub fn serves(&self, sandbox: &SandboxId) -> bool {
-        self.running().contains_key(sandbox)
+    /// Notes that a sandbox is to be served, unless it is; returns what served it before.
+    fn begin(&self, sandbox: SandboxId) -> Option<Option<Redirection>> {
+        let mut sandboxes = self.sandboxes();
+        match sandboxes.insert(sandbox, Service::Starting) {
+            None => Some(None),
+            Some(Service::Withdrawn(redirection)) => Some(Some(redirection)),
+            Some(service @ (Service::Starting | Service::Running(_))) => {
+                sandboxes.insert(sandbox, service);
+                None
+            }
+        }
+    }
+
+    /// Whether something is kept for a sandbox, which [`DnsServers::stop`] lets go.
+    pub fn holds(&self, sandbox: &SandboxId) -> bool {
+        self.sandboxes().contains_key(sandbox)
     }
 
     /// Ends the server of a sandbox that ends, too, and lets go of its namespace.
     pub async fn stop(&self, sandbox: &SandboxId) {
-        let stopped = self.running().remove(sandbox).flatten();
-        if let Some(mut server) = stopped {
+        let stopped = self.sandboxes().remove(sandbox);
+        if let Some(Service::Running(mut server)) = stopped {
             server.tasks.shutdown().await;
         }
     }
@@ -122,17 +140,29 @@ impl DnsServers {
     /// Ends the server of a sandbox that goes on without one, and takes the
     /// redirection away.
     pub async fn withdraw(&self, sandbox: &SandboxId) -> Result<(), DnsError> {
-        let stopped = self.running().remove(sandbox).flatten();
-        let Some(mut server) = stopped else { return Ok(()) };
-        server.tasks.shutdown().await;
-        blocking(move || server.redirection.withdraw()).await
+        let Some(service) = self.sandboxes().remove(sandbox) else { return Ok(()) };
+        let redirection = match service {
+            Service::Starting => return Ok(()),
+            Service::Withdrawn(redirection) => redirection,
+            Service::Running(Running { mut redirection, mut tasks }) => {
+                tasks.shutdown().await;
+                blocking(move || redirection.withdraw().map(|()| redirection)).await?
+            }
+        };
+        self.sandboxes().insert(*sandbox, Service::Withdrawn(redirection));
+        Ok(())
     }
 
-    async fn start(&self, sandbox: SandboxId, netns: &Path) -> Result<Running, DnsError> {
+    async fn start(
+        &self,
+        sandbox: SandboxId,
+        netns: &Path,
+        old: Option<Redirection>,
+    ) -> Result<Running, DnsError> {
         let path = netns.to_owned();
         let (inside, (sockets, redirection)) = blocking(move || {
             let inside = Netns::open(&path)?;
-            let opened = Sockets::open(&inside)?;
+            let opened = Sockets::open(&inside, old)?;
             Ok::<_, DnsError>((inside, opened))
         })
         .await?;
@@ -144,9 +174,9 @@ impl DnsServers {
         Ok(Running { redirection, tasks })
     }
 
-    fn running(&self) -> MutexGuard<'_, BTreeMap<SandboxId, Option<Running>>> {
+    fn sandboxes(&self) -> MutexGuard<'_, BTreeMap<SandboxId, Service>> {
         // What is behind it is whole after every statement.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sandboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

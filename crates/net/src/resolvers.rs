@@ -41,7 +41,7 @@ impl Resolvers {
     /// Whether any of these has a resolver or needs one.
     pub(crate) fn concern(&self, sandboxes: &BTreeSet<SandboxId>) -> bool {
         let model = self.model.borrow();
-        sandboxes.iter().any(|id| self.servers.serves(id) || names::needs_resolver(&model, id))
+        sandboxes.iter().any(|id| self.servers.holds(id) || names::needs_resolver(&model, id))
     }
 
     async fn settle_one(&self, id: SandboxId) -> Result<(), crate::dns::DnsError> {

@@ -215,13 +215,18 @@ fn a_server_ends_and_another_takes_over() {
         machine.serve().await;
         assert_eq!(ask(&client, "server", Rtype::A).await, "NOERROR 10.1.0.3", "from the same port");
         machine.servers.stop(&machine.sandbox()).await;
-        assert!(!machine.servers.serves(&machine.sandbox()));
+        assert!(!machine.servers.holds(&machine.sandbox()));
         assert_eq!(ask(&client, "server", Rtype::A).await, "Connection refused (os error 111)");
         assert!(is_redirected(machine));
         machine.serve().await;
         machine.servers.withdraw(&machine.sandbox()).await.expect("withdraw");
         assert!(!is_redirected(machine));
         machine.servers.withdraw(&machine.sandbox()).await.expect("nothing to do");
+        machine.serve().await;
+        assert_eq!(ask(&client, "server", Rtype::A).await, "NOERROR 10.1.0.3", "by what was withdrawn");
+        machine.servers.withdraw(&machine.sandbox()).await.expect("withdraw");
+        machine.servers.stop(&machine.sandbox()).await;
+        assert!(!machine.servers.holds(&machine.sandbox()), "nothing of a sandbox that ends is kept");
     });
 }
 
@@ -234,7 +239,7 @@ fn what_is_no_namespace_has_no_resolver() {
         ] {
             let served = machine.servers.serve(machine.sandbox(), std::path::Path::new(path)).await;
             assert_eq!(served.expect_err("no namespace").to_string(), text);
-            assert!(!machine.servers.serves(&machine.sandbox()));
+            assert!(!machine.servers.holds(&machine.sandbox()));
         }
         machine.serve().await;
     });

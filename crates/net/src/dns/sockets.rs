@@ -35,7 +35,8 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// Opens them in the namespace and leads 127.0.0.11:53 to them.
-    pub(super) fn open(netns: &Netns) -> Result<(Self, Redirection), DnsError> {
+    /// `old` is what leads them elsewhere now, or has.
+    pub(super) fn open(netns: &Netns, old: Option<Redirection>) -> Result<(Self, Redirection), DnsError> {
         netns.enter(|| {
             let sockets = Self::bind().map_err(|source| DnsError::Socket { action: "open", source })?;
             let port = |address: io::Result<SocketAddr>| address.map(|address| address.port());
@@ -44,7 +45,7 @@ impl Sockets {
                 let source = io::Error::other("a bound socket has no address");
                 return Err(DnsError::Socket { action: "ask", source });
             };
-            Ok((sockets, Redirection::new(udp, tcp)?))
+            Ok((sockets, Redirection::lead(netns, old, udp, tcp)?))
         })?
     }
 
@@ -58,20 +59,28 @@ impl Sockets {
     }
 }
 
-/// The redirection inside a sandbox, and the socket it was made with.
+/// The redirection inside a sandbox, and the socket it is made with.
 ///
-/// The socket stays open, and is closed on a thread of its own: the kernel lets whoever closes
-/// it wait until it has freed what the last transactions replaced, some 10 to 35 ms.
+/// The socket stays open as long as the sandbox, and is closed on a thread of its own: the
+/// kernel lets whoever closes it wait until it has freed what the last transactions
+/// replaced, some 10 to 35 ms, and lets no other transaction begin meanwhile.
 #[derive(Debug)]
-pub(super) struct Redirection(Option<Nfnl>);
+pub(super) struct Redirection {
+    netns: Netns,
+    nfnl: Option<Nfnl>,
+}
 
 impl Redirection {
     /// Leads port 53 of the resolver's address to these ports, in one transaction
     /// and instead of what a resolver before us wanted.
-    fn new(udp: u16, tcp: u16) -> Result<Self, DnsError> {
-        let mut nfnl = Nfnl::open().map_err(DnsError::Netlink)?;
+    fn lead(netns: &Netns, old: Option<Self>, udp: u16, tcp: u16) -> Result<Self, DnsError> {
+        let old = old.filter(|old| old.netns.same_as(netns).unwrap_or(false));
+        let mut redirection = match old {
+            Some(old) => old,
+            None => Self { netns: netns.try_clone()?, nfnl: Some(Nfnl::open().map_err(DnsError::Netlink)?) },
+        };
         let table = Table::new(Family::Ip, TABLE);
-        let is_there = nfnl.chains(&table).is_ok_and(|chains| !chains.is_empty());
+        let is_there = redirection.nfnl().chains(&table).is_ok_and(|chains| !chains.is_empty());
         let to = |protocol, port| {
             Rule::new(CHAIN)
                 .addr(End::Destination, Is::Equal, address())
@@ -83,27 +92,28 @@ impl Redirection {
         batch.destroy_table(&table).add_table(&table);
         batch.add_chain(&table, &Chain::base(CHAIN, Base::new(ChainType::Nat, Hook::Output, PRIORITY)));
         batch.add_rule(&table, &to(UDP, udp)).add_rule(&table, &to(TCP, tcp));
-        let committed = nfnl.commit(batch).map_err(DnsError::Redirect);
-        let redirection = Self(Some(nfnl));
-        committed?;
+        redirection.nfnl().commit(batch).map_err(DnsError::Redirect)?;
         if is_there {
             forget_flows();
         }
         Ok(redirection)
     }
 
+    fn nfnl(&mut self) -> &mut Nfnl {
+        self.nfnl.as_mut().expect("it is open until it is dropped")
+    }
+
     /// Takes it away.
-    pub(super) fn withdraw(mut self) -> Result<(), DnsError> {
-        let Some(nfnl) = &mut self.0 else { return Ok(()) };
+    pub(super) fn withdraw(&mut self) -> Result<(), DnsError> {
         let mut batch = Batch::new();
         batch.destroy_table(&Table::new(Family::Ip, TABLE));
-        nfnl.commit(batch).map_err(DnsError::Redirect)
+        self.nfnl().commit(batch).map_err(DnsError::Redirect)
     }
 }
 
 impl Drop for Redirection {
     fn drop(&mut self) {
-        let nfnl = self.0.take();
+        let nfnl = self.nfnl.take();
         // Without a thread, the socket is closed here.
         drop(thread::Builder::new().name("close-nfnl".to_owned()).spawn(move || drop(nfnl)));
     }

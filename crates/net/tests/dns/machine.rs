@@ -149,7 +149,7 @@ impl Machine {
     pub(crate) async fn serve(&self) {
         let path = self.inside.path();
         self.servers.serve(self.sandbox(), path).await.unwrap_or_else(|error| panic!("{error:?}"));
-        assert!(self.servers.serves(&self.sandbox()));
+        assert!(self.servers.holds(&self.sandbox()));
     }
 
     /// Another engine, which knows nothing of the servers of the last one.
