@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use check::{SpecError, check};
-pub(crate) use check::{check_name, is_name};
+pub(crate) use check::{check_available, check_name, is_name};
 pub use limits::{Limits, RestartPolicy, Ulimit};
 pub use mount::{BindOptions, MountKind, MountOrigin, MountSpec, Propagation};
 pub use network::{DnsSpec, EndpointSpec, NetworkMode, NetworkSettings, ParseNetworkModeError};

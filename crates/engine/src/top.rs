@@ -35,16 +35,27 @@ pub struct InterfaceStats {
 /// The processes with these numbers, as `ps -ef` shows them. Who has ended meanwhile is left out.
 pub(crate) fn processes(pids: &[u32]) -> Top {
     let titles = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
-    let processes = pids.iter().filter_map(|pid| process(*pid)).collect();
+    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let processes = pids.iter().filter_map(|pid| process(*pid, &accounts)).collect();
     Top { titles: titles.map(str::to_owned).into(), processes }
 }
 
-fn process(pid: u32) -> Option<Vec<String>> {
+/// Whose a user number is on the host, by passwd(5); `ps` shows the number of a stranger.
+fn account(accounts: &str, uid: &str) -> String {
+    let owner = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        fields.nth(1).filter(|number| *number == uid).map(|_| name)
+    });
+    owner.unwrap_or(uid).to_owned()
+}
+
+fn process(pid: u32, accounts: &str) -> Option<Vec<String>> {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).ok();
     let stat = Stat::parse(&read("stat")?)?;
     let status = read("status")?;
-    let uid =
-        status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.to_owned();
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?;
+    let uid = account(accounts, uid);
     let words = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words = String::from_utf8_lossy(&words).replace('\0', " ");
     let command =
@@ -147,6 +158,12 @@ mod tests {
         let expected = Stat { name: "a) b (c".to_owned(), parent: 1, tty: 34816, ticks: 200, started: 4200 };
         assert_eq!(Stat::parse(text), Some(expected));
         assert_eq!(Stat::parse("7 (short"), None);
+    }
+
+    #[test]
+    fn owners_have_names() {
+        let accounts = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33::/:/bin/false\n";
+        assert_eq!((account(accounts, "33"), account(accounts, "34")), ("web".to_owned(), "34".to_owned()));
     }
 
     #[test]

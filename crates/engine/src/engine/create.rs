@@ -26,6 +26,7 @@ impl Engine {
 
     async fn create_now(&self, mut spec: ContainerSpec) -> Result<Created, CreateError> {
         spec::check(&spec)?;
+        spec::check_available(&spec.limits)?;
         check_sources(&spec)?;
         let base = self.base(&spec.root).await?;
         if let Base::Image(image) = &base {

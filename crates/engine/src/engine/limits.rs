@@ -35,6 +35,7 @@ impl Engine {
         }
         merge(&mut spec.limits, update.limits);
         spec::check(&spec)?;
+        spec::check_available(&spec.limits)?;
         if let Some(client) = container.client() {
             let resources = process::resources(&spec.limits, &[]);
             let of = |error: process::ClientError| UpdateError::Process { id, source: error.into() };

@@ -4,8 +4,9 @@ use thiserror::Error;
 
 use super::{ContainerSpec, MountKind, NamespaceMode, NetworkMode, RestartPolicy, Root};
 
-/// Least memory a container can be given: 6 MiB, as Docker has it.
-const LEAST_MEMORY: u64 = 6 << 20;
+mod limits;
+
+pub(crate) use limits::check_available;
 
 /// Why a specification makes no sense.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -36,12 +37,30 @@ pub enum SpecError {
     SwapWithoutMemory,
     #[error("Conflicting options: Nano CPUs and CPU {what} cannot both be set.")]
     NanoCpus { what: &'static str },
+    #[error("Minimum memory reservation allowed is 6MB")]
+    LeastReservation,
+    #[error("Minimum memory limit can not be less than memory reservation limit, see usage")]
+    MemoryBelowReservation,
+    #[error("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")]
+    CpuPeriod,
+    #[error("CPU cfs quota can not be less than 1ms (i.e. 1000)")]
+    CpuQuota,
+    #[error("Range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available")]
+    Cpus { count: u64 },
+    #[error("Invalid value {asked} for {option}")]
+    CpuSet { option: &'static str, asked: String },
+    #[error("Requested {what} are not available - requested {asked}, available: {available}")]
+    NotAvailable { what: &'static str, asked: String, available: String },
+    #[error("invalid cgroup parent {parent:?}: it must not climb")]
+    CgroupParent { parent: String },
     #[error("SHM size can not be less than 0")]
     ShmSize,
     #[error("invalid mount target, must be an absolute path in the container: {target}")]
     MountTarget { target: String },
     #[error("invalid mount path: '{target}' must not be the root of the container")]
     MountRoot { target: String },
+    #[error("invalid tmpfs option {option:?}")]
+    TmpfsOption { option: String },
     #[error("Duplicate mount point: {target}")]
     DuplicateMount { target: String },
     #[error(
@@ -85,7 +104,7 @@ pub fn check(spec: &ContainerSpec) -> Result<(), SpecError> {
     }
     check_command(spec)?;
     check_network(spec)?;
-    check_limits(spec)?;
+    limits::check(&spec.limits)?;
     check_mounts(spec)?;
     check_log(spec)
 }
@@ -164,31 +183,6 @@ fn check_container_mode(spec: &ContainerSpec, has_links: bool) -> Result<(), Spe
     }
 }
 
-fn check_limits(spec: &ContainerSpec) -> Result<(), SpecError> {
-    let limits = &spec.limits;
-    if limits.memory.is_some_and(|memory| memory < LEAST_MEMORY) {
-        return Err(SpecError::LeastMemory);
-    }
-    match (limits.memory, limits.memory_swap) {
-        (None, Some(swap)) if swap > 0 => return Err(SpecError::SwapWithoutMemory),
-        (Some(memory), Some(swap)) if swap > 0 && swap.cast_unsigned() < memory => {
-            return Err(SpecError::SwapBelowMemory);
-        }
-        _ => {}
-    }
-    if limits.nano_cpus.is_some() && limits.cpu_quota.is_some() {
-        return Err(SpecError::NanoCpus { what: "Quota" });
-    }
-    if limits.nano_cpus.is_some() && limits.cpu_period.is_some() {
-        return Err(SpecError::NanoCpus { what: "Period" });
-    }
-    let inverted = |limit: &&super::Ulimit| limit.hard >= 0 && (limit.soft < 0 || limit.soft > limit.hard);
-    match limits.ulimits.iter().find(inverted) {
-        Some(limit) => Err(SpecError::Ulimit { soft: limit.soft, hard: limit.hard }),
-        None => Ok(()),
-    }
-}
-
 fn check_mounts(spec: &ContainerSpec) -> Result<(), SpecError> {
     let mut targets: Vec<&str> = Vec::new();
     for mount in &spec.mounts {
@@ -217,7 +211,43 @@ fn check_mount_source(kind: &MountKind) -> Result<(), SpecError> {
         MountKind::Volume { name: Some(name), .. } if !is_name(name) => {
             Err(SpecError::VolumeName { name: name.clone() })
         }
-        MountKind::Bind { .. } | MountKind::Volume { .. } | MountKind::Tmpfs { .. } => Ok(()),
+        MountKind::Tmpfs { options, .. } => match options.iter().find(|option| !is_tmpfs_option(option)) {
+            Some(option) => Err(SpecError::TmpfsOption { option: option.clone() }),
+            None => Ok(()),
+        },
+        MountKind::Bind { .. } | MountKind::Volume { .. } => Ok(()),
+    }
+}
+
+/// What moby's `mounts.mergeTmpfsOptions` knows and tmpfs(5) takes.
+fn is_tmpfs_option(option: &str) -> bool {
+    const FLAGS: [&str; 21] = [
+        "defaults",
+        "ro",
+        "rw",
+        "suid",
+        "nosuid",
+        "dev",
+        "nodev",
+        "exec",
+        "noexec",
+        "sync",
+        "async",
+        "dirsync",
+        "mand",
+        "nomand",
+        "atime",
+        "noatime",
+        "diratime",
+        "nodiratime",
+        "relatime",
+        "norelatime",
+        "strictatime",
+    ];
+    const VALUES: [&str; 7] = ["mode", "size", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"];
+    match option.split_once('=') {
+        Some((name, _)) => VALUES.contains(&name),
+        None => FLAGS.contains(&option),
     }
 }
 
