@@ -4,7 +4,10 @@ use api::exec::{ExecCreateRequest, ExecStartRequest, IdResponse};
 use axum::Router;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::routing::{get, post};
+use engine::error::{ExecError, ProcessError};
+use engine::{Attached, ExecSpec, Output, Stream};
 use hyper::StatusCode;
+use tokio::sync::mpsc;
 
 use super::lifecycle::size;
 use crate::app::App;
@@ -42,13 +45,27 @@ async fn start(
 ) -> Answer {
     let wish = Wish::of(&mut request);
     let Json(ExecStartRequest { detach, tty: _, console_size }) = Json::from_request(request, &app).await?;
-    let keys = app.engine.exec_inspect(&id)?.spec.detach_keys;
-    let keys = DetachKeys::parse(&keys)?;
-    let Some(attached) = app.engine.exec_start(&id, detach).await? else { return Ok(empty(StatusCode::OK)) };
+    let ExecSpec { detach_keys, tty, .. } = app.engine.exec_inspect(&id)?.spec;
+    let keys = DetachKeys::parse(&detach_keys)?;
+    let attached = match app.engine.exec_start(&id, detach).await {
+        Ok(Some(attached)) => attached,
+        Ok(None) => return Ok(empty(StatusCode::OK)),
+        // Docker has answered `101` by then: its client reads the reason as output, and asks for the exit code.
+        Err(ExecError::Process(error)) if !detach => said(&error, tty),
+        Err(error) => return Err(error.into()),
+    };
     if let Some((columns, rows)) = console_size.and_then(exec::console_size) {
         drop(app.engine.exec_resize(&id, columns, rows).await);
     }
     Ok(app.hijacks.join(wish, Session { attached, version, closes_input: true, keys }))
+}
+
+/// What a process would have said that could not be started.
+fn said(error: &ProcessError, tty: bool) -> Attached {
+    let (sender, output) = mpsc::channel(1);
+    let data = format!("{}\r\n", engine::chain(error)).into();
+    let _has_room = sender.try_send(Output { stream: Stream::Stdout, data });
+    Attached { output, input: None, tty }
 }
 
 async fn resize(State(app): State<App>, Path(id): Path<String>, query: Query) -> Answer {

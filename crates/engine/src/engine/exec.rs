@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Attached, ExecId, ExecInspect, ExecSpec, ExecState, Output, State,
     container::Container,
-    error::ExecError,
+    error::{ExecError, ProcessError},
     exec::{self, Exec},
     process::{self, Client, ProcessId, Streams},
     rootfs,
@@ -56,7 +56,7 @@ impl Engine {
         self.whole(async move {
             let started = engine.run_exec(&container, id, &exec.spec, detach).await;
             if let Err(ExecError::Process(error)) = &started {
-                set_state(&container, id, ExecState::Exited { pid: 0, code: error.exit_code() });
+                set_state(&container, id, ExecState::Exited { pid: 0, code: exit_code(error) });
             }
             started
         })
@@ -171,6 +171,18 @@ type Joined = (runtime::client::Attached, mpsc::Sender<Output>, Option<mpsc::Rec
 
 fn process_error(error: runtime::client::ClientError) -> ExecError {
     ExecError::Process(error.into())
+}
+
+/// What Docker shows for a process that was not started: the runtime's code, or that of a shell.
+const fn exit_code(error: &ProcessError) -> i32 {
+    match error {
+        ProcessError::Failed { exit_code, .. } => *exit_code,
+        ProcessError::NoSuchProcess
+        | ProcessError::Io { .. }
+        | ProcessError::Invalid { .. }
+        | ProcessError::Conflict { .. }
+        | ProcessError::Gone => 126,
+    }
 }
 
 fn set_state(container: &Container, id: ExecId, state: ExecState) {
