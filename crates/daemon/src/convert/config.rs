@@ -25,7 +25,7 @@ pub(crate) fn engine(settings: &Settings) -> Config {
     } = settings.containers.clone();
     let shim = PathBuf::from("/proc/self/exe");
     let mut config = Config::new(settings.data_root.clone(), settings.exec_root.clone(), shim);
-    config.init = init_path;
+    config.init = init_path.or_else(installed_init);
     config.init_by_default = init;
     config.log_options = log_opts;
     config.dns_servers = dns;
@@ -35,6 +35,15 @@ pub(crate) fn engine(settings: &Settings) -> Config {
         config.cgroup_parent = cgroup_parent;
     }
     config
+}
+
+/// The init program that is installed, by Docker's name or Debian's. It must be static: a container has
+/// libraries of its own, or none.
+fn installed_init() -> Option<PathBuf> {
+    const NAMES: [&str; 2] = ["docker-init", "tini-static"];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path).flat_map(|folder| NAMES.map(|name| folder.join(name)));
+    places.find(|place| place.is_file())
 }
 
 /// What the network's part is told.

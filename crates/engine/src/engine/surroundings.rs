@@ -49,10 +49,17 @@ impl Engine {
             hostname: self.hostname(record),
             user,
             mounts,
-            init: self.config.init.clone().filter(|_| wants_init),
+            init: wants_init.then(|| self.init()).transpose()?,
             cgroup_path: self.cgroup_path(record),
             cgroup_v2: self.host.cgroup_v2,
         })
+    }
+
+    /// The program bound into containers that want an init, in whose place Docker's clients expect Docker's text.
+    fn init(&self) -> Result<PathBuf, ProcessError> {
+        let text =
+            "exec: \"docker-init\": executable file not found in $PATH: install tini, or set init-path";
+        self.config.init.clone().ok_or_else(|| ProcessError::Invalid { message: text.to_owned() })
     }
 
     /// Who runs in a container, by the container's own files.
