@@ -8,7 +8,8 @@ use api::container::{
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{delete, post};
-use engine::{Done, MountKind, MountSpec, RemoveOptions, Signal, StopOptions, Update};
+use engine::image::ImageDocument;
+use engine::{Done, MountKind, MountSpec, RemoveOptions, Root, Signal, StopOptions, Update};
 use hyper::StatusCode;
 
 use crate::app::App;
@@ -53,9 +54,30 @@ async fn create(
         wanted.spec.log.driver.clone_from(&app.settings.containers.log_driver);
     }
     check_sources(&wanted.spec.mounts).await?;
+    check_platform(&app, &wanted.spec.root, query.text("platform"))?;
     let created = app.engine.create(wanted.spec).await?;
     let warnings = wanted.warnings.into_iter().chain(created.warnings).collect();
     Ok(json(StatusCode::CREATED, &ContainerCreateResponse { id: created.id.to_string(), warnings }))
+}
+
+/// The image must be of the platform that `--platform` names: `linux`, `linux/arm64` or `linux/arm64/v8`.
+fn check_platform(app: &App, root: &Root, platform: &str) -> Result<(), Refusal> {
+    let Root::Image(reference) = root else { return Ok(()) };
+    if platform.is_empty() {
+        return Ok(());
+    }
+    let Ok(image) = app.engine.images().find(reference) else { return Ok(()) };
+    let ImageDocument { os, architecture, variant, .. } = &image.document;
+    let mut have = [os, architecture, variant].into_iter();
+    let differs =
+        |part: &str| have.next().is_some_and(|have| !part.is_empty() && !have.is_empty() && have != part);
+    if !platform.split('/').any(differs) {
+        return Ok(());
+    }
+    let text = format!(
+        "image with reference {reference} was found but does not provide the specified platform ({platform})"
+    );
+    Err(Refusal::not_found(text))
 }
 
 /// A source that `--mount` names must be there; `-v` would make it.
