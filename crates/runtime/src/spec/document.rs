@@ -112,7 +112,7 @@ fn propagation(spec: &ContainerSpec) -> Option<String> {
     if has([Shared, Rshared]) {
         Some("shared".to_owned())
     } else if has([Slave, Rslave]) {
-        Some("rslave".to_owned())
+        Some("slave".to_owned())
     } else {
         None
     }
