@@ -8,6 +8,7 @@
 //! unknown fields are ignored, the case of a field's name does not matter, and type errors have Docker's text.
 
 pub mod container;
+pub mod detach;
 pub mod error;
 pub mod event;
 pub mod exec;

@@ -86,6 +86,12 @@ impl From<TemplateError> for Failure {
     }
 }
 
+impl From<api::detach::UnknownKey> for Failure {
+    fn from(error: api::detach::UnknownKey) -> Self {
+        Self::Said(format!("invalid detach keys: {error}"))
+    }
+}
+
 /// Joins an error and its causes with colons.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());

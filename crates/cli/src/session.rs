@@ -9,8 +9,8 @@ use api::container::ContainerWaitResponse;
 use crate::client::{Call, Client, ClientError, Hijacked, HijackedReader, HijackedWriter};
 use crate::failure::Failure;
 use crate::stdio;
-use crate::syntax::keys::DetachKeys;
 use crate::{output, signals, terminal};
+use api::detach::DetachKeys;
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

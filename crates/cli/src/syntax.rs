@@ -6,7 +6,6 @@ pub(crate) mod device;
 pub(crate) mod duration;
 pub(crate) mod file;
 pub(crate) mod filter;
-pub(crate) mod keys;
 pub(crate) mod limit;
 pub(crate) mod mount;
 pub(crate) mod network;

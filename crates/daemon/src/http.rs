@@ -6,7 +6,6 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
-pub(crate) mod detach;
 pub(crate) mod guard;
 pub(crate) mod hijack;
 pub(crate) mod query;

@@ -82,6 +82,12 @@ impl From<engine::ParseSignalError> for Refusal {
     }
 }
 
+impl From<api::detach::UnknownKey> for Refusal {
+    fn from(error: api::detach::UnknownKey) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
 impl From<api::filters::FilterError> for Refusal {
     fn from(error: api::filters::FilterError) -> Self {
         Self::invalid(error.to_string())

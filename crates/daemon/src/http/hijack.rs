@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span, debug};
 
-use super::detach::DetachKeys;
 use super::stream::{self, Framing};
+use api::detach::DetachKeys;
 
 /// Bytes of input that are read at once.
 const PIECE: usize = 32 << 10;

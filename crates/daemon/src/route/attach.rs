@@ -7,10 +7,10 @@ use engine::AttachOptions;
 
 use crate::app::App;
 use crate::http::answer::{Answer, Refusal};
-use crate::http::detach::DetachKeys;
 use crate::http::hijack::{Session, Wish};
 use crate::http::query::Query;
 use crate::http::version::Speaks;
+use api::detach::DetachKeys;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()

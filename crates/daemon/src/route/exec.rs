@@ -14,10 +14,10 @@ use crate::app::App;
 use crate::convert::exec;
 use crate::http::answer::{Answer, empty, json, ok};
 use crate::http::body::Json;
-use crate::http::detach::DetachKeys;
 use crate::http::hijack::{Session, Wish};
 use crate::http::query::Query;
 use crate::http::version::Speaks;
+use api::detach::DetachKeys;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()

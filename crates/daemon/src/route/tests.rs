@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::surrounded;
 use crate::http::answer::{Answer, ok, streaming};
 use crate::http::body::Json;
-use crate::http::detach::DetachKeys;
 use crate::http::hijack::{Hijacks, Session, Wish};
 use crate::http::version::Speaks;
 use crate::http::{serve, stream};
+use api::detach::DetachKeys;
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,13 +1,25 @@
 //! The keys that detach a terminal: `ctrl-p,ctrl-q` unless the client says otherwise.
 
-use super::answer::Refusal;
+/// A key that cannot be typed; the text is Docker's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownKey {
+    key: String,
+}
+
+impl std::fmt::Display for UnknownKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Unknown character: '{}'", self.key)
+    }
+}
+
+impl std::error::Error for UnknownKey {}
 
 /// Docker's default keys: ctrl-p, ctrl-q.
 const DEFAULT: [u8; 2] = [16, 17];
 
 /// Watches a terminal's input for the keys that detach it.
-#[derive(Clone, Debug)]
-pub(crate) struct DetachKeys {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetachKeys {
     keys: Vec<u8>,
     /// How many of them were seen and held back.
     seen: usize,
@@ -15,7 +27,10 @@ pub(crate) struct DetachKeys {
 
 impl DetachKeys {
     /// Reads `ctrl-p,ctrl-q`; an empty text is the default.
-    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+    ///
+    /// # Errors
+    /// The first key that is none.
+    pub fn parse(text: &str) -> Result<Self, UnknownKey> {
         let keys = if text.is_empty() {
             DEFAULT.to_vec()
         } else {
@@ -25,7 +40,7 @@ impl DetachKeys {
     }
 
     /// What of `input` goes to the process, and whether the keys were completed.
-    pub(crate) fn pass(&mut self, input: &[u8]) -> (Vec<u8>, bool) {
+    pub fn pass(&mut self, input: &[u8]) -> (Vec<u8>, bool) {
         let mut output = Vec::with_capacity(input.len());
         for &byte in input {
             if byte == self.keys[self.seen] {
@@ -46,8 +61,8 @@ impl DetachKeys {
 }
 
 /// One key: a character, or `ctrl-` with one of `a-z @ [ \ ] ^ _`.
-fn key(text: &str) -> Result<u8, Refusal> {
-    let unknown = || Refusal::invalid(format!("Unknown character: '{text}'"));
+fn key(text: &str) -> Result<u8, UnknownKey> {
+    let unknown = || UnknownKey { key: text.to_owned() };
     match text.as_bytes() {
         [character] => Ok(*character),
         [prefix @ .., letter] if prefix == b"ctrl-" => match letter {
