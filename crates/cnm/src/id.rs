@@ -1,6 +1,6 @@
 //! Identities: 32 random bytes for what is ours, 6 for a link.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::Ipv4Addr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -103,6 +103,12 @@ impl Mac {
     pub const fn local(mut bytes: [u8; 6]) -> Self {
         bytes[0] = (bytes[0] | 0x02) & 0xfe;
         Self(bytes)
+    }
+
+    /// The one that belongs to an IPv4 address: Docker's prefix, and the address.
+    pub const fn of_ipv4(address: Ipv4Addr) -> Self {
+        let [a, b, c, d] = address.octets();
+        Self([0x02, 0x42, a, b, c, d])
     }
 
     /// The address as it is, for what the kernel or a user says.

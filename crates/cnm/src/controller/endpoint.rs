@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use thiserror::Error;
 
 use super::{Context, Created, Decision, Kind};
@@ -110,13 +110,14 @@ pub(super) fn create(
     let v6 = address(Family::V6, spec.settings.v6.map(IpAddr::V6))?;
     let mut settings = spec.settings.clone();
     settings.dns_names = dns_names(network, settings.dns_names);
+    let v4 = v4.and_then(|net| if let IpNet::V4(net) = net { Some(net) } else { None });
     let endpoint = Endpoint {
         id,
         name: spec.name.clone(),
         network: network.id,
         owner: spec.owner.clone(),
-        mac: mac(model, network, &spec.settings, context)?,
-        v4: v4.and_then(|net| if let IpNet::V4(net) = net { Some(net) } else { None }),
+        mac: mac(model, network, (&spec.settings, v4), context)?,
+        v4,
         v6: v6.and_then(|net| if let IpNet::V6(net) = net { Some(net) } else { None }),
         settings,
         attachment: Attachment::Detached,
@@ -145,11 +146,15 @@ fn dns_names(network: &Network, dns_names: Vec<String>) -> Vec<String> {
     if network.is_predefined() { Vec::new() } else { names::distinct(dns_names) }
 }
 
-/// The MAC address that the user asked for, else a free one; none without a link.
+/// The MAC address that the user asked for, else that of the IPv4 address, else any
+/// that is free; none without a link.
+///
+/// Neighbours believe for a second or longer what they have learnt of an address, the
+/// host too: who gets the address of one that just went has to have its MAC as well.
 fn mac(
     model: &Model,
     network: &Network,
-    settings: &EndpointSettings,
+    (settings, v4): (&EndpointSettings, Option<Ipv4Net>),
     context: &mut Context<'_>,
 ) -> Result<Option<Mac>, CreateEndpointError> {
     match network.driver {
@@ -166,8 +171,9 @@ fn mac(
             }
         };
     }
-    let mut draws = (0..MAC_DRAWS).map(|_| Mac::local(context.random()));
-    let free = draws.find(|mac| holder(*mac).is_none());
+    let of_address = v4.map(|net| Mac::of_ipv4(net.addr()));
+    let draws = (0..MAC_DRAWS).map(|_| Mac::local(context.random()));
+    let free = of_address.into_iter().chain(draws).find(|mac| holder(*mac).is_none());
     free.map(Some).ok_or_else(|| CreateEndpointError::NoMac { network: network.name.clone() })
 }
 
