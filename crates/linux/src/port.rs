@@ -109,7 +109,15 @@ fn bound(protocol: PortProtocol, address: SocketAddr) -> Result<Option<OwnedFd>,
     if protocol == PortProtocol::Udp {
         drop_all(std::os::fd::AsFd::as_fd(&socket))?;
     }
-    bind(&socket, &address)?;
+    match bind(&socket, &address) {
+        // Connections that are long over may be in the way, if they were made to give way.
+        Err(Errno::ADDRINUSE) if protocol == PortProtocol::Tcp => {
+            sockopt::set_socket_reuseaddr(&socket, true)?;
+            bind(&socket, &address)?;
+            sockopt::set_socket_reuseaddr(&socket, false)?;
+        }
+        bound => bound?,
+    }
     Ok(Some(socket))
 }
 
@@ -173,6 +181,26 @@ mod tests {
                 TcpListener::bind("127.0.0.1:81").expect("free"),
                 UdpSocket::bind("[::1]:53").expect("free"),
             ));
+        });
+    }
+
+    #[test]
+    fn connections_that_are_over_are_not_in_the_way() {
+        alone(|| {
+            let any = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+            let held = Reservation::new(PortProtocol::Tcp, any, 80..=80).expect("free");
+            let socket = held.sockets()[0].try_clone().expect("a descriptor");
+            sockopt::set_socket_reuseaddr(&socket, true).expect("an option");
+            rustix::net::listen(&socket, 1).expect("listens");
+            let listener = TcpListener::from(socket);
+            let client = std::net::TcpStream::connect("127.0.0.1:80").expect("a client");
+            drop(listener.accept().expect("a connection"));
+            drop((listener, held, client));
+            let held = Reservation::new(PortProtocol::Tcp, any, 80..=80).expect("free again");
+            assert!(TcpListener::bind("127.0.0.1:80").is_err());
+            let second = Reservation::new(PortProtocol::Tcp, any, 80..=80).expect_err("held");
+            assert_eq!(second.source.kind(), io::ErrorKind::AddrInUse);
+            drop(held);
         });
     }
 
