@@ -136,12 +136,12 @@ impl Host {
         self.shared.path(sandbox)
     }
 
-    /// The socket that holds a published TCP port, if it is one port and held.
-    /// Made to listen, it serves what no rule leads elsewhere: connections to `::1`.
-    pub fn port_socket(&self, port: &Key) -> Option<OwnedFd> {
-        let ports = lock(&self.shared.ports);
-        let [socket] = ports.get(port)?.sockets() else { return None };
-        socket.try_clone().ok()
+    /// The sockets that hold published ports, in their order; none if they are not held.
+    /// Made to listen, one for TCP serves what no rule leads elsewhere: connections to `::1`.
+    pub fn port_sockets(&self, ports: &Key) -> Vec<OwnedFd> {
+        let held = lock(&self.shared.ports);
+        let sockets = held.get(ports).into_iter().flat_map(Reservation::sockets);
+        sockets.map_while(|socket| socket.try_clone().ok()).collect()
     }
 }
 

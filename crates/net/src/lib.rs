@@ -12,6 +12,7 @@ mod pool;
 mod predefined;
 mod resolvers;
 mod service;
+mod splices;
 mod store;
 mod watch;
 mod writer;

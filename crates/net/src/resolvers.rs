@@ -1,26 +1,28 @@
-//! Keeps a resolver in every sandbox that needs one, and in no other.
+//! Keeps a resolver in every sandbox that needs one, and in no other; carried ports, too.
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use cnm::{Delta, Model, Namespace, SandboxId, names};
 use tokio::sync::watch;
 
-use crate::{chain, dns::DnsServers, host::Host};
+use crate::{chain, dns::DnsServers, host::Host, splices::Splices};
 
 /// Where the host says whom it asks.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// The resolvers of all sandboxes.
+/// What the engine itself does for sandboxes: their resolvers, and ports that it carries.
 #[derive(Debug)]
 pub(crate) struct Resolvers {
     servers: DnsServers,
+    splices: Splices,
     host: Host,
     model: watch::Receiver<Arc<Model>>,
 }
 
 impl Resolvers {
     pub(crate) fn new(host: Host, model: watch::Receiver<Arc<Model>>) -> Self {
-        Self { servers: DnsServers::new(model.clone(), RESOLV_CONF), host, model }
+        let splices = Splices::new(host.clone(), model.clone());
+        Self { servers: DnsServers::new(model.clone(), RESOLV_CONF), splices, host, model }
     }
 
     /// Starts what is needed by the sandboxes of the model.
@@ -29,8 +31,9 @@ impl Resolvers {
         self.settle(sandboxes).await;
     }
 
-    /// Starts, keeps or ends the resolver of each, as the published model has it.
+    /// Starts, keeps or ends what is done for each, as the published model has it.
     pub(crate) async fn settle(&self, sandboxes: BTreeSet<SandboxId>) {
+        self.splices.settle(&sandboxes).await;
         for sandbox in sandboxes {
             if let Err(error) = self.settle_one(sandbox).await {
                 tracing::error!(%sandbox, error = chain(&error), "a sandbox cannot look names up");
@@ -38,8 +41,11 @@ impl Resolvers {
         }
     }
 
-    /// Whether any of these has a resolver or needs one.
+    /// Whether anything is done for any of these, or has to be.
     pub(crate) fn concern(&self, sandboxes: &BTreeSet<SandboxId>) -> bool {
+        if self.splices.concern(sandboxes) {
+            return true;
+        }
         let model = self.model.borrow();
         sandboxes.iter().any(|id| self.servers.holds(id) || names::needs_resolver(&model, id))
     }
