@@ -84,7 +84,8 @@ fn sandbox_objects(model: &Model, sandbox: &Sandbox, netns: Netns, state: &mut S
     let objects =
         |(endpoint, network): &(&Endpoint, &Network)| network.driver.endpoint_objects(endpoint, published);
     state.extend(members.iter().flat_map(objects));
-    state.extend(sandbox.ports.iter().map(reservation));
+    let is_open = Family::BOTH.iter().any(|family| model.gateway_endpoint(&sandbox.id, *family).is_some());
+    state.extend(sandbox.ports.iter().filter(|_| is_open).map(reservation));
     for family in Family::BOTH {
         let Some(endpoint) = model.gateway_endpoint(&sandbox.id, family) else { continue };
         state.extend(default_route(model, sandbox, endpoint, family));

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::{
     Connection, GraphDriver, Inspect, LiveConnection, MountKind, MountOrigin, MountPoint, MountSpec,
     NetworkState,
-    cnm::{Endpoint, Family, Model},
+    cnm::{Endpoint, Family, Model, PortBinding, Sandbox},
     container::Container,
     error::FindError,
     network, process,
@@ -115,14 +115,21 @@ impl Engine {
         let connections = record.connections.iter();
         let networks: BTreeMap<_, _> =
             connections.map(|(name, kept)| (name.clone(), connection(record, kept, alive, model))).collect();
+        let has_ports = record.spec.network.mode.is_private();
         NetworkState {
             sandbox: sandbox.map(|sandbox| sandbox.id),
             sandbox_key: sandbox.map(|sandbox| key(&sandbox.id)),
-            bindings: own.map(|sandbox| sandbox.ports.clone()).unwrap_or_default(),
-            exposed: record.spec.network.exposed.clone(),
+            bindings: own.map(|sandbox| published(sandbox, model)).unwrap_or_default(),
+            exposed: record.spec.network.exposed.iter().filter(|_| has_ports).cloned().collect(),
             networks,
         }
     }
+}
+
+/// The ports of a sandbox that lead somewhere: none without a way out.
+fn published(sandbox: &Sandbox, model: &Model) -> Vec<PortBinding> {
+    let is_open = Family::BOTH.iter().any(|family| model.gateway_endpoint(&sandbox.id, *family).is_some());
+    sandbox.ports.iter().filter(|_| is_open).cloned().collect()
 }
 
 /// One connection: as asked for, and, while the container runs, as it is.
