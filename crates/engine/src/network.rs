@@ -124,14 +124,25 @@ pub(crate) fn reserve(record: &mut Record, model: &Model) -> Result<Vec<Request>
     for connection in connections.values_mut() {
         let Some(network) = connection.network.and_then(|id| model.network(&id)) else { continue };
         let checked = settings(record, &connection.spec, network)?;
-        if !connection.spec.v4.is_empty() || !connection.spec.v6.is_empty() {
-            let id = new_endpoint();
-            requests.push(endpoint_with(record, checked, network, id));
-            connection.endpoint = Some(id);
-        }
+        requests.extend(reserve_one(record, connection, checked, network));
     }
     record.connections = connections;
     Ok(requests)
+}
+
+/// Takes the static addresses of one connection, if it has any.
+pub(crate) fn reserve_one(
+    record: &Record,
+    connection: &mut ConnectionRecord,
+    checked: EndpointSettings,
+    network: &Network,
+) -> Option<Request> {
+    if connection.spec.v4.is_empty() && connection.spec.v6.is_empty() {
+        return None;
+    }
+    let id = new_endpoint();
+    connection.endpoint = Some(id);
+    Some(endpoint_with(record, checked, network, id))
 }
 
 /// Puts a container into a sandbox on all of its networks. The record learns the ids.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::Engine;
+use super::{Engine, open::CANNOT_BIND};
 use crate::{
     EndpointSpec, NetworkMode, State,
     cnm::{Driver, Model, Namespace, Network, SandboxId, controller::Request},
@@ -64,10 +64,18 @@ impl Engine {
             return self.plug(container, record, &network.name, (id, create)).await;
         }
         // A new wish for the same network: the endpoint that kept the old one's addresses goes.
-        let old = record.connections.insert(network.name.clone(), connection);
-        let old = old.and_then(|old| old.endpoint).filter(|id| model.endpoint(id).is_some());
-        self.change_network(old.map(Request::DeleteEndpoint).into_iter().collect()).await?;
-        self.keep(container, record.clone()).await?;
+        let old = record.connections.get(&network.name).and_then(|old| old.endpoint);
+        let old = old.filter(|id| model.endpoint(id).is_some()).map(Request::DeleteEndpoint);
+        let reserved = network::reserve_one(&record, &mut connection, checked, network);
+        self.change_network(old.into_iter().chain(reserved).collect()).await?;
+        let back = connection.endpoint.map(Request::DeleteEndpoint);
+        record.connections.insert(network.name.clone(), connection);
+        if let Err(error) = self.keep(container, record.clone()).await {
+            if let Err(error) = self.change_network(back.into_iter().collect()).await {
+                tracing::error!(container = %record.id, error = crate::chain(&error), "an endpoint is left");
+            }
+            return Err(error.into());
+        }
         self.tell_network(&record, &network.name, "connect");
         Ok(())
     }
@@ -239,7 +247,9 @@ impl NetworkError {
     /// Says of which endpoint the host's ports could not be had, as Docker does.
     pub(super) fn of_endpoint(self, record: &Record) -> Self {
         match self {
-            Self::Refused { ref message, kind } if message.contains("port is already allocated") => {
+            Self::Refused { ref message, kind }
+                if message.contains("port is already allocated") || message.starts_with(CANNOT_BIND) =>
+            {
                 let endpoint = record.connections.values().find_map(|connection| connection.endpoint);
                 let id = endpoint.map(|id| id.to_string()).unwrap_or_default();
                 let message = format!(

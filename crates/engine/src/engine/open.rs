@@ -19,7 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Engine, blocking, exit};
 use crate::{
     Config, Events, NetworkMode, State,
-    cnm::controller::Request,
+    cnm::{controller::Request, state::Key},
     container::Container,
     error::{NetworkError, OpenError},
     process::{Client, ClientError, Exit},
@@ -312,9 +312,21 @@ impl From<net::ChangeError> for NetworkError {
                 Kind::System
             }
         };
-        Self::Refused { message: crate::chain(&error), kind }
+        Self::Refused { message: taken_port(&error).unwrap_or_else(|| crate::chain(&error)), kind }
     }
 }
+
+/// What Docker says of a port of the host that cannot be had.
+fn taken_port(error: &net::ChangeError) -> Option<String> {
+    let net::ChangeError::NotDone(net::NotDone::Kernel(failed)) = error else { return None };
+    let Some(Key::Port { proto, address, first, .. }) = failed.cause.key() else { return None };
+    let place = std::net::SocketAddr::new(*address, *first);
+    let reason = failed.cause.refusal().text.to_lowercase();
+    Some(format!("{CANNOT_BIND} {place}/{proto}: {reason}"))
+}
+
+/// How the text of a port begins that somebody else holds.
+pub(super) const CANNOT_BIND: &str = "failed to bind host port";
 
 #[cfg(test)]
 mod tests {

@@ -19,9 +19,7 @@ pub enum SpecError {
     NoImage,
     #[error("conflicting options: {what} and the network mode")]
     NetworkMode { what: &'static str },
-    #[error(
-        "conflicting options: {mode} type network can't be used with links. This would result in undefined behavior"
-    )]
+    #[error("conflicting options: {mode} can't be used with links. This would result in undefined behavior")]
     Links { mode: &'static str },
     #[error("conflicting options: {what} and the container type network mode")]
     ContainerMode { what: &'static str },
@@ -151,7 +149,7 @@ fn check_network(spec: &ContainerSpec) -> Result<(), SpecError> {
     }
     match &network.mode {
         NetworkMode::Container(_) => check_container_mode(spec, has_links),
-        NetworkMode::Host if has_links => Err(SpecError::Links { mode: "host" }),
+        NetworkMode::Host if has_links => Err(SpecError::Links { mode: "host type networking" }),
         NetworkMode::Bridge
         | NetworkMode::Network(_)
         | NetworkMode::Host
@@ -165,7 +163,7 @@ fn check_container_mode(spec: &ContainerSpec, has_links: bool) -> Result<(), Spe
     let dns = &network.dns;
     let refused = [
         (spec.hostname.is_some(), SpecError::NetworkMode { what: "hostname" }),
-        (has_links, SpecError::Links { mode: "container" }),
+        (has_links, SpecError::Links { mode: "container type network" }),
         (
             !(dns.servers.is_empty() && dns.search.is_empty() && dns.options.is_empty()),
             SpecError::NetworkMode { what: "dns" },
