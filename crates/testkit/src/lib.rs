@@ -9,13 +9,19 @@
 
 #![expect(clippy::disallowed_methods, reason = "clients of the engine are programs, and tests start them")]
 
+mod agreement;
+mod call;
+pub mod dns;
 pub mod images;
 mod leftovers;
 mod machine;
 mod output;
+mod place;
 mod wait;
 
+pub use call::Answer;
 pub use leftovers::{Leftovers, remove_group};
 pub use machine::{Machine, OUTSIDE, OUTSIDE6, WIRE, WIRE6};
 pub use output::Output;
+pub use place::{Place, udp};
 pub use wait::until;

@@ -206,6 +206,16 @@ impl Machine {
         self.run(command, script)
     }
 
+    /// Starts a shell script on the machine that nobody listens to, to be ended by the caller.
+    ///
+    /// # Errors
+    /// If there is no shell.
+    pub fn start_sh(&self, script: &str) -> Result<Child> {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(script).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.spawn(command)
+    }
+
     /// Runs a shell script at the neighbour's.
     pub fn outside(&self, script: &str) -> Output {
         let mut command = Command::new("ip");
