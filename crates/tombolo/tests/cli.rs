@@ -34,7 +34,9 @@ fn exit_codes_and_streams_are_the_processs() -> Result<()> {
     machine.tombolo("run -dit --name shell busybox sh").ok()?;
     check(&machine.tombolo("exec shell sh -c 'exit 9'"), 9, "");
     check(&machine.sh(&format!("echo in | {binary} exec -i shell cat")), 0, "in");
-    check(&machine.tombolo("exec shell nope"), 127, "");
+    let not_found = machine.tombolo("exec shell nope");
+    ensure!(not_found.code == 127, "{not_found:?}");
+    ensure!(not_found.stdout.contains("exec: \"nope\": executable file not found in $PATH"), "{not_found:?}");
     let trap = "trap \"exit 5\" TERM; while :; do sleep 0.1; done";
     let script = format!(
         "{binary} run --rm --name loop busybox sh -c '{trap}' & pid=$!
