@@ -84,6 +84,8 @@ enum Repair {
     NotNeeded,
     Wanted,
     UnderWay,
+    /// Under way, and something was disturbed that it may have looked at before.
+    Outdated,
 }
 
 #[derive(Debug)]
@@ -155,7 +157,7 @@ impl Writer {
         };
         drop(commands);
         self.waiting.clear();
-        while !(self.lanes.are_free() && self.repair != Repair::UnderWay) {
+        while !self.lanes.are_free() || matches!(self.repair, Repair::UnderWay | Repair::Outdated) {
             let Some(end) = finished.recv().await else { break };
             self.finish(end);
         }
@@ -222,7 +224,8 @@ impl Writer {
             }
             Finished::Settled { lane } => self.answer(lane),
             Finished::Repair { outcome } => {
-                self.repair = Repair::NotNeeded;
+                let outdated = self.repair == Repair::Outdated;
+                self.repair = if outdated { Repair::Wanted } else { Repair::NotNeeded };
                 report(outcome);
             }
         }
@@ -274,9 +277,13 @@ impl Writer {
             Disturbance::Overrun => true,
             Disturbance::Objects(keys) => keys.iter().any(|key| !self.lanes.hold(key)),
         };
-        if matters && self.repair == Repair::NotNeeded {
-            self.repair = Repair::Wanted;
+        if !matters {
+            return;
         }
+        self.repair = match self.repair {
+            Repair::NotNeeded | Repair::Wanted => Repair::Wanted,
+            Repair::UnderWay | Repair::Outdated => Repair::Outdated,
+        };
     }
 }
 

@@ -23,6 +23,8 @@ struct Shared {
     fake: Arc<Mutex<FakeKernel>>,
     /// Where two steps that make links meet, if a test wants them to.
     meeting: Option<Arc<Barrier>>,
+    /// Where whoever has observed waits twice, if a test wants that.
+    observed: Option<Arc<Barrier>>,
 }
 
 impl Shared {
@@ -33,7 +35,12 @@ impl Shared {
 
 impl Kernel for Shared {
     fn observe(&mut self, extent: Extent<'_>) -> Result<State, KernelError> {
-        self.lock().observe(extent)
+        let state = self.lock().observe(extent);
+        if let Some(observed) = &self.observed {
+            observed.wait();
+            observed.wait();
+        }
+        state
     }
 
     fn run(&mut self, step: &Step) -> Result<(), KernelError> {
@@ -88,6 +95,14 @@ impl Bench {
         id
     }
 
+    /// Loses an object, and says so as a monitor does.
+    async fn take_away(&self, lost: &Key) {
+        self.kernel.lock().lose(lost);
+        assert!(!self.kernel.lock().objects().contains_key(lost));
+        let disturbed = Command::Disturbed(Disturbance::Objects(vec![lost.clone()]));
+        self.commands.send(disturbed).await.expect("the writer serves");
+    }
+
     /// Kernel, store and published model agree.
     fn check(&self) {
         let model = Arc::clone(&self.model.borrow());
@@ -129,6 +144,37 @@ async fn what_is_answered_is_in_the_kernel_in_the_store_and_published() {
     bench.change(vec![Request::DeleteNetwork(network)]).await.expect("nobody is joined");
     bench.check();
     assert!(bench.model.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_taken_away_during_a_repair_comes_back_too() {
+    let observed = Arc::new(Barrier::new(2));
+    let bench = Bench::new(Shared { observed: Some(Arc::clone(&observed)), ..Shared::default() });
+    let network = bench.network("web").await;
+    for number in [1, 2] {
+        bench.change(join(network, number)).await.expect("a join");
+    }
+    let [first, second] = [1, 2].map(|number| Key::Veth(EndpointId::new([number; 32])));
+    bench.take_away(&first).await;
+    let meet = || {
+        let observed = Arc::clone(&observed);
+        async { tokio::task::spawn_blocking(move || observed.wait()).await.expect("no panic") }
+    };
+    meet().await;
+    // The repair has looked, and has not seen this.
+    bench.take_away(&second).await;
+    while bench.commands.capacity() < bench.commands.max_capacity() {
+        tokio::task::yield_now().await;
+    }
+    meet().await;
+    tokio::time::timeout(Duration::from_secs(20), async {
+        meet().await;
+        meet().await;
+    })
+    .await
+    .expect("a second look");
+    bench.network("other").await;
+    bench.check();
 }
 
 #[tokio::test]
@@ -193,14 +239,7 @@ async fn what_others_take_away_comes_back() {
     let bench = Bench::new(Shared::default());
     let network = bench.network("web").await;
     bench.change(join(network, 1)).await.expect("a join");
-    let lost = Key::Veth(EndpointId::new([1; 32]));
-    bench.kernel.lock().lose(&lost);
-    assert!(!bench.kernel.lock().objects().contains_key(&lost));
-    bench
-        .commands
-        .send(Command::Disturbed(Disturbance::Objects(vec![lost])))
-        .await
-        .expect("the writer serves");
+    bench.take_away(&Key::Veth(EndpointId::new([1; 32]))).await;
     // A change waits for the repair.
     bench.network("other").await;
     bench.check();
