@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -18,6 +18,8 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
+
+use crate::interrupt;
 
 /// The newest version that both engines speak: that of dockerd 20.10.
 const VERSION: &str = "/v1.41";
@@ -71,6 +73,7 @@ impl Client {
     /// Sends a request and reads its answer to the end. An answer that is not JSON counts as null.
     fn call(&mut self, method: Method, path: &str, kind: &str, body: Bytes) -> Result<Value> {
         let what = format!("{method} {path}");
+        ensure!(!interrupt::came(), "{what}: interrupted");
         let request = Request::builder()
             .method(method)
             .uri(format!("{VERSION}{path}"))

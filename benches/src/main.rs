@@ -8,6 +8,7 @@ mod client;
 mod docker;
 mod engine;
 mod figures;
+mod interrupt;
 mod process;
 mod targets;
 mod work;
@@ -19,7 +20,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
 
 /// Measures, prints and writes; returns what failed on the way.
 fn run(arguments: &Arguments) -> Result<Vec<String>> {
+    interrupt::listen()?;
     let started = Instant::now();
     let program = std::env::current_exe()?;
     let disk = if arguments.in_memory { None } else { Some(Disk::beside(&program)?) };
@@ -84,6 +86,7 @@ fn run(arguments: &Arguments) -> Result<Vec<String>> {
     }
     progress(&format!("{}, {}", versions.join(", "), machine()));
     measure(&mut work, arguments);
+    ensure!(!interrupt::came(), "interrupted");
     let verdicts: Vec<Verdict> = TARGETS.iter().map(|target| target.judge(&work.figures)).collect();
     print(&work.figures, &verdicts);
     let report = json!({
@@ -129,7 +132,7 @@ fn measure(work: &mut Work, arguments: &Arguments) {
     work.containers("bridge", 1, Rounds::both(repeat));
     work.containers("bridge", 100, Rounds { tombolo: some(2), docker: some(4) });
     // dockerd takes half a minute to start and more than a minute to remove each.
-    let docker = if arguments.quick { 0 } else { some(10) };
+    let docker = if arguments.quick { 0 } else { some(20) };
     work.containers("bridge", 1000, Rounds { tombolo: some(2), docker });
     work.crowd(0, Rounds::both(repeat));
     work.crowd(100, Rounds { tombolo: repeat, docker: if arguments.quick { 0 } else { repeat } });

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::{
     engine::{Engine, Who},
     figures::Figures,
+    interrupt,
 };
 
 /// What a running container without ports holds; taken from what one with ports holds.
@@ -62,7 +63,7 @@ impl Work {
         rounds: Rounds,
         mut round: impl FnMut(&mut Engine, &mut Figures) -> Result<()>,
     ) {
-        if !name.contains(&self.filter) {
+        if interrupt::came() || !name.contains(&self.filter) {
             return;
         }
         let started = Instant::now();

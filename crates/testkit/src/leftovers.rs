@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use crate::Machine;
+use crate::{Machine, until};
 
 /// What an engine might leave behind, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,9 +75,14 @@ fn cgroups(parent: &str) -> Vec<String> {
     found
 }
 
-/// Removes a control group and those below it, in every hierarchy. No process may be in them.
+/// Removes a control group and those below it, in every hierarchy. No process may be in them;
+/// those that are just ending are waited for.
 pub fn remove_group(name: &str) {
-    hierarchies().iter().for_each(|hierarchy| remove_below(&Path::new(hierarchy).join(name)));
+    let groups: Vec<_> = hierarchies().iter().map(|hierarchy| Path::new(hierarchy).join(name)).collect();
+    drop(until("the groups to be empty", || {
+        groups.iter().for_each(|group| remove_below(group));
+        groups.iter().all(|group| !group.exists()).then_some(())
+    }));
 }
 
 fn remove_below(group: &Path) {
