@@ -70,6 +70,8 @@ pub struct Engine {
     /// Held by who prunes: one at a time.
     pruning: tokio::sync::Mutex<()>,
     tasks: TaskTracker,
+    /// Cancelled when everything is in order and requests may come.
+    opened: CancellationToken,
     closing: CancellationToken,
 }
 

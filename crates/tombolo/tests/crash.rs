@@ -155,3 +155,24 @@ fn names(machine: &Machine) -> Result<BTreeSet<String>> {
         machine.sh("docker network ls --format '{{.Name}}'; docker ps -a --format '{{.Names}}'").ok()?;
     Ok(names.lines().map(str::to_owned).collect())
 }
+
+/// What an engine starts again when it begins was at times taken for something that belongs to nobody.
+#[test]
+fn what_is_started_again_at_the_beginning_keeps_its_network() -> Result<()> {
+    let machine = Machine::start(env!("CARGO_BIN_EXE_tombolo"))?;
+    for number in 1..=3 {
+        machine.docker(&format!("run -d --name other-{number} busybox sleep 1000")).ok()?;
+    }
+    machine.docker("run -d --name web --restart always busybox sleep 1000").ok()?;
+    for _ in 0..10 {
+        machine.docker("stop -t 0 web").ok()?;
+        machine.stop_engine()?;
+        machine.start_engine()?;
+        let state = testkit::until("an end of the restart", || {
+            let state = machine.docker("inspect -f {{.State.Status}} web").ok().ok()?;
+            (state != "restarting").then_some(state)
+        })?;
+        ensure!(state == "running", "{state}\n{}", machine.engine_log());
+    }
+    Ok(())
+}

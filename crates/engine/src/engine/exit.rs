@@ -85,8 +85,13 @@ impl Engine {
             let is_over = |moment: &crate::container::Moment| {
                 moment.removed || !matches!(moment.record.state, State::Restarting(_))
             };
+            let its_time = async {
+                tokio::time::sleep(wait).await;
+                // What is made before strays are removed would be taken for one.
+                engine.opened.cancelled().await;
+            };
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = its_time => {}
                 _ = moments.wait_for(is_over) => return,
                 () = engine.closing.cancelled() => return,
             }

@@ -60,6 +60,7 @@ impl Engine {
             host: host(),
             pruning: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
+            opened: CancellationToken::new(),
             closing: CancellationToken::new(),
         });
         for record in kept.containers {
@@ -67,6 +68,7 @@ impl Engine {
         }
         engine.recover_all().await;
         engine.remove_strays().await;
+        engine.opened.cancel();
         Ok(engine)
     }
 
