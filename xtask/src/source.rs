@@ -12,7 +12,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace").to_owned()
 }
 
-/// A Rust file of the workspace.
+/// A file of the workspace.
 #[derive(Debug)]
 pub(crate) struct Source {
     /// Relative to the root.
@@ -40,9 +40,19 @@ impl Source {
 
 /// Every Rust file of the crates and of xtask, in the order of their paths.
 pub(crate) fn rust_files(root: &Path) -> Result<Vec<Source>> {
+    files(root, &["crates", "xtask", "tests", "benches"], "rs")
+}
+
+/// Every document, in the order of their paths.
+pub(crate) fn documents(root: &Path) -> Result<Vec<Source>> {
+    files(root, &[""], "md")
+}
+
+/// Every file with this extension in these folders, hidden ones and what is built left out.
+fn files(root: &Path, folders: &[&str], extension: &str) -> Result<Vec<Source>> {
     let mut paths = Vec::new();
-    for folder in ["crates", "xtask", "tests", "benches"] {
-        collect(&root.join(folder), &mut paths)?;
+    for folder in folders {
+        collect(&root.join(folder), extension, &mut paths)?;
     }
     paths.sort();
     let read = |path: PathBuf| {
@@ -53,16 +63,17 @@ pub(crate) fn rust_files(root: &Path) -> Result<Vec<Source>> {
     paths.into_iter().map(read).collect()
 }
 
-fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+fn collect(folder: &Path, wanted: &str, paths: &mut Vec<PathBuf>) -> Result<()> {
     if !folder.is_dir() {
         return Ok(());
     }
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let path = entry?.path();
-        let is_build = path.file_name().is_some_and(|name| name == "target");
-        if path.is_dir() && !is_build {
-            collect(&path, paths)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_ours = name != "target" && !name.starts_with('.');
+        if path.is_dir() && is_ours {
+            collect(&path, wanted, paths)?;
+        } else if path.extension().is_some_and(|extension| extension == wanted) {
             paths.push(path);
         }
     }

@@ -62,7 +62,7 @@ pub(crate) struct Flags {
     /// Let containers of the default network reach one another [default: true]
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub(crate) icc: Option<bool>,
-    /// MTU of networks [default: the host's]
+    /// MTU of the default network [default: 1500]
     #[arg(long)]
     pub(crate) mtu: Option<u32>,
     /// Accepted for compatibility: published ports need no process here
