@@ -110,6 +110,8 @@ impl Host {
         linux::port::make_room(DESCRIPTORS);
         std::fs::create_dir_all(namespaces)
             .map_err(|source| HostError::Directory { path: namespaces.to_owned(), source })?;
+        namespace::sweep(namespaces)
+            .map_err(|source| HostError::Directory { path: namespaces.to_owned(), source })?;
         let netns = Netns::current()?;
         let rtnl = Rtnl::open().map_err(|error| HostError::socket("rtnetlink", error))?;
         let nfnl = Nfnl::open().map_err(|error| HostError::socket("nf_tables", error))?;

@@ -127,3 +127,28 @@ impl Shared {
         Ok(Inside { netns, rtnl: Mutex::new(rtnl), foreign: false })
     }
 }
+
+/// Removes what holds no namespace: the mount point of one whose making or removal
+/// was cut short by the end of the engine.
+pub(super) fn sweep(directory: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if Netns::open(&path).is_err() {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sweep;
+
+    #[test]
+    fn a_mount_point_without_a_namespace_is_swept_away() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("left"), "").expect("a file");
+        sweep(folder.path()).expect("a sweep");
+        assert_eq!(folder.path().read_dir().expect("a list").count(), 0);
+    }
+}
