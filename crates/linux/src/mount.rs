@@ -95,6 +95,13 @@ impl FileSystem {
         Ok(Self { kind: kind.to_owned(), context })
     }
 
+    /// Whether the kernel checks each parameter when it is set. A file system that was
+    /// not moved to this API takes any, and they are joined to mount(2)'s one string
+    /// (`legacy_parse_param` in fs/fs_context.c).
+    pub fn checks_parameters(kind: &str) -> Result<bool, MountError> {
+        Ok(Self::new(kind)?.set_flag("no-file-system-has-this").is_err())
+    }
+
     /// Sets a parameter. The kernel takes at most 255 bytes.
     pub fn set(&self, key: &str, value: impl rustix::path::Arg) -> Result<(), MountError> {
         rustix::mount::fsconfig_set_string(&self.context, key, value)

@@ -2,17 +2,19 @@
 //!
 //! Since Linux 6.8 each layer is its own parameter (`lowerdir+`), up to 500 of
 //! them (`OVL_MAX_STACK`). Older kernels take one joined string that must fit in a page;
-//! there the layers are named by short paths through open descriptors.
+//! there the layers are named by the numbers of open descriptors.
 
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
+use rustix::thread::UnshareFlags;
 use thiserror::Error;
 
 use crate::mount::{Attributes, FileSystem, MountError};
@@ -22,6 +24,9 @@ const OVERLAYFS_MAGIC: u64 = 0x794c_7630;
 
 /// The most bytes of one parameter: `strndup_user(value, 256)` in fs/fsopen.c.
 const VALUE_LIMIT: usize = 255;
+
+/// `OVL_MAX_STACK` of fs/overlayfs/ovl_entry.h.
+const LAYER_LIMIT: usize = 500;
 
 /// The most bytes of mount(2)'s options: one page.
 const OPTIONS_LIMIT: usize = 4095;
@@ -61,25 +66,19 @@ impl Overlay {
         if is_on_overlay(&self.upper).map_err(|source| opening(&self.upper, source))? {
             return Err(OverlayError::UpperOnOverlay { path: self.upper.clone() });
         }
-        match self.mount_by_parameters(target) {
-            Err(Refusal::NoLowerdirPlus) => self.mount_by_string(target),
-            Err(Refusal::Failed(error)) => Err(error),
-            Ok(()) => Ok(()),
+        if takes_layers_one_by_one()? {
+            self.mount_by_parameters(target)
+        } else {
+            self.mount_by_string(target)
         }
     }
 
-    fn mount_by_parameters(&self, target: &Path) -> Result<(), Refusal> {
+    fn mount_by_parameters(&self, target: &Path) -> Result<(), OverlayError> {
         let overlay = FileSystem::new("overlay")?;
         overlay.set("source", "overlay")?;
         let mut names = Names::default();
-        for (index, layer) in self.lower.iter().enumerate() {
-            let name = names.short(layer, VALUE_LIMIT)?;
-            match overlay.set("lowerdir+", &name) {
-                Err(error) if index == 0 && error.errno() == Some(Errno::INVAL.raw_os_error()) => {
-                    return Err(Refusal::NoLowerdirPlus);
-                }
-                other => other?,
-            }
+        for layer in &self.lower {
+            overlay.set("lowerdir+", &names.short(layer, VALUE_LIMIT)?)?;
         }
         overlay.set("upperdir", escaped(&names.short(&self.upper, VALUE_LIMIT / 2)?, b"\\"))?;
         overlay.set("workdir", escaped(&names.short(&self.work, VALUE_LIMIT / 2)?, b"\\"))?;
@@ -89,52 +88,66 @@ impl Overlay {
         Ok(overlay.mount(Attributes::default())?.attach(target)?)
     }
 
-    /// mount(2) with one string, for kernels before 6.8.
+    /// mount(2) with one string, for kernels before 6.8. Seen from a directory
+    /// of descriptors, no directory's name has more than a few bytes.
     fn mount_by_string(&self, target: &Path) -> Result<(), OverlayError> {
         let mut names = Names::default();
-        let mut options = b"lowerdir=".to_vec();
-        for (index, layer) in self.lower.iter().enumerate() {
-            if index > 0 {
-                options.push(b':');
-            }
-            options.extend_from_slice(names.by_descriptor(layer)?.as_os_str().as_bytes());
-        }
-        for (key, path) in [("upperdir", &self.upper), ("workdir", &self.work)] {
-            options.extend_from_slice(format!(",{key}=").as_bytes());
-            options.extend_from_slice(names.by_descriptor(path)?.as_os_str().as_bytes());
-        }
-        options.extend_from_slice(b",index=off");
-        if options.len() > OPTIONS_LIMIT {
+        let lower = self.lower.iter().map(|layer| names.number(layer)).collect::<Result<Vec<_>, _>>()?;
+        let (upper, work) = (names.number(&self.upper)?, names.number(&self.work)?);
+        let options = format!("lowerdir={},upperdir={upper},workdir={work},index=off", lower.join(":"));
+        if lower.len() > LAYER_LIMIT || options.len() > OPTIONS_LIMIT {
             return Err(OverlayError::TooManyLayers { layers: self.lower.len() });
         }
-        let options = std::ffi::CString::new(options).map_err(|_| Errno::INVAL.into());
-        options
-            .and_then(|options| {
-                let flags = MountFlags::empty();
-                Ok(rustix::mount::mount("overlay", target, "overlay", flags, Some(options.as_c_str()))?)
-            })
-            .map_err(|source: io::Error| {
-                let step = format!("mount an overlay at {}", target.display());
-                MountError { step, said: String::new(), source }.into()
-            })
+        let target = std::path::absolute(target).map_err(|source| opening(target, source))?;
+        among_descriptors(|| {
+            let options = std::ffi::CString::new(options)?;
+            let flags = MountFlags::empty();
+            Ok(rustix::mount::mount("overlay", &target, "overlay", flags, Some(options.as_c_str()))?)
+        })
+        .map_err(|source| {
+            let step = format!("mount an overlay at {}", target.display());
+            MountError { step, said: String::new(), source }.into()
+        })
     }
+}
+
+/// Whether this kernel knows `lowerdir+`.
+fn takes_layers_one_by_one() -> Result<bool, MountError> {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    if let Some(answer) = ANSWER.get() {
+        return Ok(*answer);
+    }
+    // What checks no parameter takes this one as well and fails later.
+    let answer = FileSystem::checks_parameters("overlay")?
+        && match FileSystem::new("overlay")?.set("lowerdir+", "/") {
+            Err(error) => error.errno() != Some(Errno::INVAL.raw_os_error()),
+            Ok(()) => true,
+        };
+    Ok(*ANSWER.get_or_init(|| answer))
+}
+
+/// Runs `f` on a thread whose working directory alone is that of this process's descriptors.
+fn among_descriptors(f: impl FnOnce() -> io::Result<()> + Send) -> io::Result<()> {
+    let run = || {
+        // SAFETY: unsharing the working directory changes nothing another thread relies on;
+        // the descriptors stay shared.
+        #[expect(unsafe_code, reason = "rustix marks it so for the sake of other flags")]
+        unsafe {
+            rustix::thread::unshare_unsafe(UnshareFlags::FS)?;
+        }
+        rustix::process::chdir("/proc/thread-self/fd")?;
+        f()
+    };
+    let ended = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("overlay".to_owned()).spawn_scoped(scope, run)?;
+        thread.join().map_err(|_| io::Error::other("the thread that mounts has panicked"))
+    });
+    ended?
 }
 
 /// Whether a directory is on an overlay file system, which cannot hold upper directories.
 pub fn is_on_overlay(path: &Path) -> io::Result<bool> {
     Ok(rustix::fs::statfs(path)?.f_type as u64 == OVERLAYFS_MAGIC)
-}
-
-/// Why parameters did not do.
-enum Refusal {
-    NoLowerdirPlus,
-    Failed(OverlayError),
-}
-
-impl<E: Into<OverlayError>> From<E> for Refusal {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
 }
 
 /// Short names of directories, valid as long as this lives.
@@ -150,12 +163,17 @@ impl Names {
     }
 
     fn by_descriptor(&mut self, path: &Path) -> Result<PathBuf, OverlayError> {
+        Ok(format!("/proc/self/fd/{}", self.number(path)?).into())
+    }
+
+    /// The name in a directory of descriptors.
+    fn number(&mut self, path: &Path) -> Result<String, OverlayError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
             .map_err(|errno| opening(path, errno.into()))?;
-        let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        let name = fd.as_raw_fd().to_string();
         self.open.push(fd);
-        Ok(name.into())
+        Ok(name)
     }
 }
 

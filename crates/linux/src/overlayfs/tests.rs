@@ -55,9 +55,9 @@ fn hundreds_of_layers_are_joined() {
 }
 
 #[test]
-fn kernels_without_lowerdir_plus_join_120_layers_too() {
+fn kernels_without_lowerdir_plus_join_them_too() {
     in_scratch(|dir| {
-        let (overlay, merged) = overlay(dir, 128);
+        let (overlay, merged) = overlay(dir, 400);
         overlay.mount_by_string(&merged).unwrap();
         check_joined(&overlay, &merged);
     });
@@ -71,6 +71,10 @@ fn no_name_of_a_directory_is_too_long_or_too_odd() {
             std::fs::create_dir(&base).unwrap();
             let (overlay, merged) = overlay(&base, 3);
             overlay.mount(&merged).unwrap();
+            check_joined(&overlay, &merged);
+            mount::unmount_lazily(&merged).unwrap();
+            std::fs::remove_file(overlay.upper.join("new")).unwrap();
+            overlay.mount_by_string(&merged).unwrap();
             check_joined(&overlay, &merged);
         }
     });
