@@ -22,6 +22,7 @@ pub mod names;
 pub mod nft;
 pub mod plan;
 pub mod port;
+pub mod reach;
 pub mod record;
 pub mod spec;
 pub mod splice;

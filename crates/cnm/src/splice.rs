@@ -20,7 +20,15 @@ pub struct Splice {
     pub to: IpAddr,
 }
 
+/// The longest range of which ports are carried: each is a listener and a task.
+pub const CARRIED_PORTS: u16 = 64;
+
 impl Splice {
+    /// Whether the engine carries it: connections, and of small ranges.
+    pub fn is_carried(&self) -> bool {
+        self.proto == Proto::Tcp && self.ports.2 <= CARRIED_PORTS
+    }
+
     /// The port inside that a port of the host leads to.
     pub fn target(&self, port: u16) -> Option<u16> {
         let (outer, inner, count) = self.ports;

@@ -14,7 +14,7 @@ use std::{
 };
 
 use cnm::{
-    Family, Model, Proto, SandboxId,
+    Family, Model, SandboxId,
     splice::{Splice, splices},
     state::Key,
 };
@@ -27,8 +27,6 @@ use tokio::{
 
 use crate::host::Host;
 
-/// Of larger ranges nothing is carried: each port is a listener and a task.
-const RANGE: u16 = 64;
 /// How many connections one port may have; others wait to be accepted.
 const CONNECTIONS: usize = 512;
 /// How many may wait.
@@ -87,7 +85,7 @@ impl Splices {
 
     fn start(&self, sandbox: &SandboxId, wanted: &[Splice]) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        let carried = wanted.iter().filter(|splice| splice.proto == Proto::Tcp && splice.ports.2 <= RANGE);
+        let carried = wanted.iter().filter(|splice| splice.is_carried());
         for splice in carried {
             for (socket, port) in self.sockets(splice).into_iter().zip(splice.ports.0..) {
                 let Some(to) = splice.target(port).map(|port| SocketAddr::new(splice.to, port)) else {

@@ -1,0 +1,261 @@
+//! A small world: who reaches whom in it.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    Attachment, Delta, DnsSettings, Driver, Endpoint, EndpointId, EndpointSettings, Ipam, Namespace, Network,
+    PortBinding, Sandbox, Subnet, driver::bridge::Options,
+};
+use Proto::{Tcp, Udp};
+
+/// A network of this world: name, options, pools with their gateways.
+struct Net(
+    u8,
+    &'static str,
+    bool,
+    &'static [(&'static str, &'static str)],
+    &'static [(&'static str, &'static str)],
+);
+
+const ICC: &str = "com.docker.network.bridge.enable_icc";
+
+const NETS: &[Net] = &[
+    Net(1, "front", false, &[], &[("10.1.0.0/24", "10.1.0.1"), ("fd01::/64", "fd01::1")]),
+    Net(2, "back", false, &[], &[("10.2.0.0/24", "10.2.0.1")]),
+    Net(3, "inner", true, &[], &[("10.3.0.0/24", "10.3.0.1"), ("fd03::/64", "fd03::1")]),
+    Net(4, "apart", false, &[(ICC, "false")], &[("10.4.0.0/24", "10.4.0.1")]),
+];
+
+/// Who is where: sandbox, its networks with the last number of its addresses there.
+type Member = (u8, &'static str, &'static [(u8, u8)]);
+
+const SANDBOXES: &[Member] = &[
+    (1, "web", &[(1, 2)]),
+    (2, "client", &[(1, 3)]),
+    (3, "data", &[(2, 2), (3, 2)]),
+    (4, "job", &[(3, 3)]),
+    (5, "left", &[(4, 2)]),
+    (6, "right", &[(4, 3)]),
+    (7, "both", &[(1, 7), (2, 7)]),
+    (8, "none", &[]),
+];
+
+const PORTS: &[(u8, Proto, &str, u16, u16, u16)] = &[
+    (1, Tcp, "0.0.0.0", 8080, 8080, 80),
+    (1, Tcp, "::", 8080, 8080, 80),
+    (1, Tcp, "127.0.0.1", 9090, 9090, 90),
+    (1, Udp, "::", 53, 53, 53),
+    (3, Tcp, "::", 5432, 5432, 5432),
+    (3, Udp, "::", 5433, 5433, 5433),
+    (5, Tcp, "198.51.100.1", 7000, 7009, 7),
+    (4, Tcp, "0.0.0.0", 6000, 6000, 60),
+];
+
+const fn id(n: u8) -> SandboxId {
+    SandboxId::new([n; 32])
+}
+
+fn network(Net(n, name, internal, options, pools): &Net) -> Network {
+    let options: std::collections::BTreeMap<_, _> =
+        options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let subnet = |(pool, gateway): &(&str, &str)| Subnet {
+        pool: pool.parse().expect("a pool"),
+        range: None,
+        gateway: Some(gateway.parse().expect("a gateway")),
+        auxiliary: [].into(),
+    };
+    let (v4, v6) = pools.iter().map(subnet).partition(|subnet: &Subnet| subnet.pool.addr().is_ipv4());
+    let id = NetworkId::new([*n; 32]);
+    Network {
+        id,
+        name: (*name).to_owned(),
+        driver: Driver::Bridge(Options::parse(&options, false).expect("options").config(&id)),
+        ipam: Ipam { v4, v6, options: [].into() },
+        internal: *internal,
+        attachable: false,
+        options,
+        labels: [].into(),
+        created: 0,
+    }
+}
+
+fn model() -> Model {
+    let mut delta = Delta::default();
+    NETS.iter().for_each(|net| delta.put_network(network(net)));
+    for (n, name, networks) in SANDBOXES {
+        let ports = PORTS.iter().filter(|port| port.0 == *n).map(|(_, proto, host, first, last, inner)| {
+            PortBinding {
+                proto: *proto,
+                host_address: host.parse().expect("an address"),
+                host: *first..=*last,
+                container: *inner..=*inner + (last - first),
+            }
+        });
+        delta.put_sandbox(Sandbox {
+            id: id(*n),
+            owner: (*name).to_owned(),
+            namespace: Namespace::Own,
+            dns: DnsSettings::default(),
+            ports: ports.collect(),
+            exposed: Vec::new(),
+        });
+        for (order, (net, last)) in (0..).zip(*networks) {
+            let pools = NETS[usize::from(*net) - 1].4;
+            delta.put_endpoint(Endpoint {
+                id: EndpointId::new([n * 16 + net; 32]),
+                name: (*name).to_owned(),
+                network: NetworkId::new([*net; 32]),
+                owner: (*name).to_owned(),
+                mac: None,
+                v4: Some(format!("10.{net}.0.{last}/24").parse().expect("an address")),
+                v6: (pools.len() > 1).then(|| format!("fd0{net}::{last:x}/64").parse().expect("an address")),
+                settings: EndpointSettings::default(),
+                attachment: Attachment::Joined { sandbox: id(*n), interface: format!("eth{order}"), order },
+            });
+        }
+    }
+    Model::default().apply(&delta)
+}
+
+fn place(name: &str) -> Place {
+    match name {
+        "host" => Place::Host,
+        "outside" => Place::Outside,
+        name => SANDBOXES
+            .iter()
+            .find(|(_, of, _)| *of == name)
+            .map(|(n, ..)| Place::Sandbox(id(*n)))
+            .expect("a place"),
+    }
+}
+
+/// `expected` is `place address:port seen`, `leaves`, `leaves hidden`, or the reason.
+#[track_caller]
+fn check(from: &str, proto: Proto, to: &str, port: u16, expected: &str) {
+    let model = Arc::new(model());
+    let address: IpAddr = to.parse().expect("an address");
+    let wire = ["198.51.100.1", "2001:db8::1"].contains(&to);
+    let target = if wire { Target::Host(address) } else { Target::Address(address) };
+    let walk = walk(&model, place(from), target, proto, port);
+    let got = match &walk.verdict {
+        Verdict::Arrives(arrival) => format!(
+            "{} {} {:?}",
+            arrival.at.label(&model).trim_start_matches("the "),
+            std::net::SocketAddr::new(arrival.address, arrival.port),
+            arrival.seen
+        ),
+        Verdict::Leaves(departure) => (if departure.hidden { "leaves hidden" } else { "leaves" }).to_owned(),
+        Verdict::Fails(obstacle) => obstacle.reason().to_owned(),
+    };
+    assert_eq!(got, expected, "{from} to {to} {port}/{proto}: {:?}", walk.steps);
+}
+
+#[test]
+fn neighbours_reach_each_other_at_every_port() {
+    check("client", Tcp, "10.1.0.2", 1, "web 10.1.0.2:1 Own");
+    check("client", Udp, "fd01::2", 9, "web [fd01::2]:9 Own");
+    check("client", Tcp, "10.1.0.9", 80, "nobody");
+    check("job", Tcp, "10.3.0.2", 5432, "data 10.3.0.2:5432 Own");
+    check("both", Tcp, "10.2.0.2", 5432, "data 10.2.0.2:5432 Own");
+    check("left", Tcp, "10.4.0.3", 80, "apart");
+    check("left", Tcp, "10.4.0.1", 80, "host 10.4.0.1:80 Own");
+    check("client", Tcp, "10.1.0.3", 80, "client 10.1.0.3:80 Own");
+    check("client", Tcp, "127.0.0.1", 80, "client 127.0.0.1:80 Own");
+    check("none", Tcp, "::1", 80, "none [::1]:80 Own");
+    check("client", Tcp, "fe80::1", 80, "needs-link");
+}
+
+#[test]
+fn networks_are_apart() {
+    check("client", Tcp, "10.2.0.2", 5432, "not-published");
+    check("client", Tcp, "10.2.0.99", 5432, "not-published");
+    check("client", Tcp, "10.3.0.2", 5432, "internal");
+    check("client", Tcp, "fd03::2", 5432, "internal");
+    check("job", Tcp, "10.1.0.2", 80, "no-gateway");
+    check("job", Tcp, "198.51.100.1", 8080, "no-gateway");
+    check("job", Tcp, "fd01::2", 80, "no-gateway");
+    check("left", Tcp, "fd01::2", 80, "no-address");
+    check("none", Tcp, "10.1.0.2", 80, "no-address");
+    check("outside", Tcp, "10.1.0.2", 80, "not-published");
+    check("outside", Udp, "fd01::2", 80, "not-published");
+    check("outside", Tcp, "10.3.0.2", 80, "internal");
+}
+
+#[test]
+fn the_host_reaches_all_and_what_is_elsewhere_is_left_to_it() {
+    check("host", Tcp, "10.1.0.2", 1, "web 10.1.0.2:1 Own");
+    check("host", Tcp, "10.3.0.3", 1, "job 10.3.0.3:1 Own");
+    check("host", Tcp, "10.4.0.3", 1, "right 10.4.0.3:1 Own");
+    check("host", Tcp, "10.4.0.9", 1, "nobody");
+    check("host", Tcp, "192.0.2.7", 1, "leaves");
+    check("client", Tcp, "192.0.2.7", 1, "leaves hidden");
+    check("client", Tcp, "2001:db8::7", 1, "leaves hidden");
+    check("job", Tcp, "192.0.2.7", 1, "no-gateway");
+    check("outside", Tcp, "192.0.2.7", 1, "leaves");
+    check("client", Tcp, "10.1.0.1", 22, "host 10.1.0.1:22 Own");
+    check("client", Tcp, "10.2.0.1", 22, "host 10.2.0.1:22 Own");
+    check("job", Tcp, "10.3.0.1", 22, "host 10.3.0.1:22 Own");
+}
+
+#[test]
+fn published_ports_are_reached_from_everywhere() {
+    check("outside", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Own");
+    check("outside", Tcp, "2001:db8::1", 8080, "web [fd01::2]:80 Own");
+    check("outside", Tcp, "10.2.0.1", 8080, "web 10.1.0.2:80 Own");
+    check("outside", Udp, "198.51.100.1", 8080, "host 198.51.100.1:8080 Own");
+    check("outside", Udp, "2001:db8::1", 53, "web [fd01::2]:53 Own");
+    check("host", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Own");
+    check("host", Tcp, "127.0.0.1", 8080, "web 10.1.0.2:80 Bridge");
+    check("host", Tcp, "127.0.0.9", 8080, "web 10.1.0.2:80 Bridge");
+    check("host", Tcp, "::1", 8080, "web [fd01::2]:80 Bridge");
+    check("data", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Own");
+    check("left", Tcp, "10.4.0.1", 8080, "web 10.1.0.2:80 Own");
+    check("client", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Bridge");
+    check("client", Tcp, "10.1.0.1", 8080, "web 10.1.0.2:80 Bridge");
+    check("web", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Bridge");
+    check("right", Tcp, "198.51.100.1", 7003, "left 10.4.0.2:10 Bridge");
+    check("outside", Tcp, "10.4.0.1", 7003, "host 10.4.0.1:7003 Own");
+}
+
+#[test]
+fn loopback_is_for_the_host_alone_and_internal_networks_publish_nothing() {
+    check("host", Tcp, "127.0.0.1", 9090, "web 10.1.0.2:90 Bridge");
+    check("host", Tcp, "127.0.0.2", 9090, "host 127.0.0.2:9090 Own");
+    check("host", Tcp, "198.51.100.1", 9090, "host 198.51.100.1:9090 Own");
+    check("outside", Tcp, "198.51.100.1", 9090, "host 198.51.100.1:9090 Own");
+    check("outside", Tcp, "127.0.0.1", 9090, "outside 127.0.0.1:9090 Own");
+    check("client", Tcp, "198.51.100.1", 9090, "host 198.51.100.1:9090 Own");
+    check("host", Tcp, "198.51.100.1", 6000, "host 198.51.100.1:6000 Own");
+    // By the gateway of its internal network a sandbox reaches the host, and nobody else.
+    check("job", Tcp, "10.3.0.1", 8080, "internal");
+}
+
+#[test]
+fn the_engine_carries_what_the_kernel_cannot_translate() {
+    check("outside", Tcp, "2001:db8::1", 5432, "data 10.2.0.2:5432 Bridge");
+    check("host", Tcp, "::1", 5432, "data 10.2.0.2:5432 Bridge");
+    check("client", Tcp, "2001:db8::1", 5432, "data 10.2.0.2:5432 Bridge");
+    check("outside", Udp, "2001:db8::1", 5433, "not-carried");
+    check("host", Udp, "::1", 53, "not-carried");
+    check("outside", Tcp, "198.51.100.1", 5432, "host 198.51.100.1:5432 Own");
+}
+
+#[test]
+fn every_obstacle_is_said_with_its_facts() {
+    let model = model();
+    let verdict = reach(&model, place("left"), Target::Address([10, 4, 0, 3].into()), Tcp, 80);
+    let Verdict::Fails(obstacle) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(
+        obstacle.sentence(&model),
+        "containers on network apart may not talk to one another (enable_icc=false)"
+    );
+    assert!(obstacle.advice(&model).contains("publish the port"), "{}", obstacle.advice(&model));
+    let walk = walk(&model, place("outside"), Target::Host([198, 51, 100, 1].into()), Tcp, 8080);
+    let steps: Vec<_> = walk.steps.iter().map(|step| step.sentence(&model)).collect();
+    assert_eq!(steps, ["the address is the host's", "the port is published: it leads to web at 10.1.0.2:80"]);
+    assert_eq!(
+        walk.verdict.sentence(&model),
+        "packets arrive at web, 10.1.0.2:80 by a published port and network front"
+    );
+}
