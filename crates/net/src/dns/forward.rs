@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cnm::files::Upstream;
+use cnm::files::{Server, Upstream};
 use cnm::{Family, Model, SandboxId};
 use linux::netns::Netns;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,7 +40,7 @@ const STOCK: usize = 16;
 pub(super) struct Forwarder {
     host: Arc<ResolvConf>,
     inside: Arc<Inside>,
-    silent: Mutex<BTreeMap<IpAddr, Instant>>,
+    silent: Mutex<BTreeMap<Server, Instant>>,
     at_once: Semaphore,
 }
 
@@ -78,8 +79,10 @@ impl Forwarder {
         loop {
             if let Some(server) = servers.pop_front() {
                 let (query, inside) = (Arc::clone(&query), Arc::clone(&self.inside));
-                asked
-                    .spawn(async move { (server.address, exchange(server, inside, query, transport).await) });
+                asked.spawn(async move {
+                    let answer = exchange(&server, inside, query, transport).await;
+                    (server.server, answer)
+                });
             }
             let patience = Instant::now() + PATIENCE;
             let answer = tokio::select! {
@@ -89,7 +92,7 @@ impl Forwarder {
             match answer {
                 Some(Ok((_, Ok(reply)))) if is_failure(&reply) => failure = Some(reply),
                 Some(Ok((server, Ok(reply)))) => {
-                    self.forgive(server);
+                    self.forgive(&server);
                     return Some(reply);
                 }
                 Some(Ok((server, Err(error)))) => self.note_silence(server, &error),
@@ -106,31 +109,31 @@ impl Forwarder {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         silent.retain(|_, since| since.elapsed() < SULK);
         let (last, first): (Vec<_>, Vec<_>) =
-            servers.into_iter().partition(|server| silent.contains_key(&server.address));
+            servers.into_iter().partition(|server| silent.contains_key(&server.server));
         first.into_iter().chain(last).collect()
     }
 
-    fn note_silence(&self, server: IpAddr, error: &io::Error) {
+    fn note_silence(&self, server: Server, error: &io::Error) {
         tracing::debug!(%server, %error, "a name server does not answer");
         self.silent.lock().unwrap_or_else(PoisonError::into_inner).insert(server, Instant::now());
     }
 
-    fn forgive(&self, server: IpAddr) {
-        self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
+    fn forgive(&self, server: &Server) {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(server);
     }
 }
 
 /// One question to one server, which has until the deadline.
 async fn exchange(
-    server: Upstream,
+    Upstream { server, on_host }: &Upstream,
     inside: Arc<Inside>,
     query: Arc<[u8]>,
     transport: Transport,
 ) -> io::Result<Vec<u8>> {
-    let address = SocketAddr::new(server.address, PORT);
+    let address = socket_address(server)?;
     match transport {
         Transport::Udp => {
-            let socket = match server.on_host {
+            let socket = match on_host {
                 true => udp_for(server.address)?,
                 false => inside.udp(server.address).await?,
             };
@@ -138,7 +141,7 @@ async fn exchange(
             timeout(2 * PATIENCE, reply).await.map_err(|_| io::ErrorKind::TimedOut)?
         }
         Transport::Tcp => {
-            let socket = match server.on_host {
+            let socket = match on_host {
                 true => tcp_for(server.address)?,
                 false => inside.tcp(server.address).await?,
             };
@@ -146,6 +149,22 @@ async fn exchange(
             timeout(2 * PATIENCE, reply).await.map_err(|_| io::ErrorKind::TimedOut)?
         }
     }
+}
+
+/// Where a server listens. The number of a link-local server's interface is the host's:
+/// only the host's own file names any.
+fn socket_address(Server { address, zone }: &Server) -> io::Result<SocketAddr> {
+    let scope = || match zone.parse() {
+        Ok(number) => Ok(number),
+        Err(_) => {
+            let text = std::fs::read_to_string(Path::new("/sys/class/net").join(zone).join("ifindex"))?;
+            text.trim().parse().map_err(io::Error::other)
+        }
+    };
+    Ok(match address {
+        IpAddr::V6(address) if !zone.is_empty() => SocketAddrV6::new(*address, PORT, 0, scope()?).into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => SocketAddr::new(*address, PORT),
+    })
 }
 
 /// A number that nobody who does not see the query can guess.
