@@ -27,7 +27,7 @@ pub(crate) struct Log {
 struct Line {
     text: Vec<u8>,
     /// When its first part came, while it is a split line.
-    begun: Option<jiff::Timestamp>,
+    begun: Option<Stamp>,
 }
 
 impl Log {
@@ -46,11 +46,11 @@ impl Log {
 
     /// Takes output; writes the lines that are whole, or too long.
     pub(crate) fn take(&mut self, stream: u8, data: &[u8]) -> io::Result<()> {
-        let now = jiff::Timestamp::now();
+        let now = Stamp::now();
         let mut line = self.lines.remove(&stream).unwrap_or_default();
-        let mut entries = Vec::new();
+        let mut entries = Entries::new(stream);
         for piece in data.split_inclusive(|byte| *byte == b'\n') {
-            line.add(piece, stream, now, &mut entries);
+            line.add(piece, &now, &mut entries);
         }
         self.lines.insert(stream, line);
         self.write(&entries)
@@ -58,21 +58,22 @@ impl Log {
 
     /// The process has ended: what has no line end is written without one.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
-        let now = jiff::Timestamp::now();
-        let mut entries = Vec::new();
+        let now = Stamp::now();
         for (stream, line) in std::mem::take(&mut self.lines) {
             if !line.text.is_empty() {
-                entries.push(entry(&line.text, stream, line.begun.unwrap_or(now)));
+                let mut entries = Entries::new(stream);
+                entries.push(&line.text, line.begun.as_ref().unwrap_or(&now));
+                self.write(&entries)?;
             }
         }
-        self.write(&entries)
+        Ok(())
     }
 
-    fn write(&mut self, entries: &[Vec<u8>]) -> io::Result<()> {
+    fn write(&mut self, entries: &Entries) -> io::Result<()> {
         let Some(bound) = self.config.max_size else {
-            return self.append(&entries.concat());
+            return self.append(&entries.bytes);
         };
-        for entry in entries {
+        for entry in entries.each() {
             if self.size >= bound {
                 self.rotate()?;
             }
@@ -108,20 +109,59 @@ impl Log {
 
 impl Line {
     /// Adds a piece that ends with its line or with the data.
-    fn add(&mut self, piece: &[u8], stream: u8, now: jiff::Timestamp, entries: &mut Vec<Vec<u8>>) {
-        self.text.extend(piece);
+    fn add(&mut self, piece: &[u8], now: &Stamp, entries: &mut Entries) {
+        if self.text.is_empty() && piece.len() <= PART && piece.last() == Some(&b'\n') {
+            return entries.push(piece, self.begun.take().as_ref().unwrap_or(now));
+        }
+        self.text.extend_from_slice(piece);
         let whole = self.text.last() == Some(&b'\n');
         // The line end itself does not count.
         while self.text.len() - usize::from(whole) > PART || !whole && self.text.len() == PART {
             let rest = self.text.split_off(PART);
-            let time = *self.begun.get_or_insert(now);
-            entries.push(entry(&self.text, stream, time));
+            entries.push(&self.text, self.begun.get_or_insert_with(|| now.clone()));
             self.text = rest;
         }
         if whole {
-            entries.push(entry(&self.text, stream, self.begun.take().unwrap_or(now)));
+            entries.push(&self.text, self.begun.take().as_ref().unwrap_or(now));
             self.text.clear();
         }
+    }
+}
+
+/// An instant as text, written once for all lines that came together.
+#[derive(Clone)]
+struct Stamp(String);
+
+impl Stamp {
+    fn now() -> Self {
+        Self(jiff::Timestamp::now().to_string())
+    }
+}
+
+/// Entries of one stream that are written together.
+struct Entries {
+    stream: u8,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Entries {
+    fn new(stream: u8) -> Self {
+        Self { stream, bytes: Vec::new(), ends: Vec::new() }
+    }
+
+    fn push(&mut self, text: &[u8], time: &Stamp) {
+        let stream: &[u8] = if self.stream == STDERR { b"stderr" } else { b"stdout" };
+        self.bytes.extend_from_slice(b"{\"log\":\"");
+        escape(text, &mut self.bytes);
+        let rest = [b"\",\"stream\":\"", stream, b"\",\"time\":\"", time.0.as_bytes(), b"\"}\n"];
+        rest.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.ends.push(self.bytes.len());
+    }
+
+    fn each(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(start, end)| &self.bytes[*start..*end])
     }
 }
 
@@ -130,36 +170,53 @@ fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o640).open(path)
 }
 
-fn entry(text: &[u8], stream: u8, time: jiff::Timestamp) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len() + 80);
-    bytes.extend(b"{\"log\":\"");
-    escape(text, &mut bytes);
-    let stream = if stream == STDERR { "stderr" } else { "stdout" };
-    bytes.extend(format!("\",\"stream\":\"{stream}\",\"time\":\"{time}\"}}\n").bytes());
-    bytes
-}
-
 /// Escapes as Go's encoder does (moby `jsonlog.ffjsonWriteJSONBytesAsString`):
 /// what is not UTF-8 becomes U+FFFD, and what HTML or JavaScript would mind a number.
 fn escape(text: &[u8], bytes: &mut Vec<u8>) {
     for chunk in text.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            match letter {
-                '"' => bytes.extend(b"\\\""),
-                '\\' => bytes.extend(b"\\\\"),
-                '\n' => bytes.extend(b"\\n"),
-                '\r' => bytes.extend(b"\\r"),
-                '\t' => bytes.extend(b"\\t"),
-                '\0'..'\x20' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                    bytes.extend(format!("\\u{:04x}", u32::from(letter)).bytes());
-                }
-                _ => bytes.extend(letter.encode_utf8(&mut [0; 4]).bytes()),
-            }
+        let mut left = chunk.valid().as_bytes();
+        while let Some(at) = left.iter().position(|byte| IS_SPECIAL[usize::from(*byte)]) {
+            bytes.extend_from_slice(&left[..at]);
+            left = &left[at + special(&left[at..], bytes)..];
         }
+        bytes.extend_from_slice(left);
         for _ in chunk.invalid() {
-            bytes.extend(b"\\ufffd");
+            bytes.extend_from_slice(b"\\ufffd");
         }
     }
+}
+
+/// The bytes that do not stand for themselves, and the one that U+2028 and U+2029 begin with.
+const IS_SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte < 0x20 || matches!(byte, 0x22 | 0x26 | 0x3c | 0x3e | 0x5c | 0xe2);
+        byte += 1;
+    }
+    table
+};
+
+/// Writes the special letter that `left` begins with; how long it is there.
+fn special(left: &[u8], bytes: &mut Vec<u8>) -> usize {
+    let letter: &[u8] = match left {
+        [0xe2, 0x80, 0xa8, ..] => b"\\u2028",
+        [0xe2, 0x80, 0xa9, ..] => b"\\u2029",
+        [b'"', ..] => b"\\\"",
+        [b'\\', ..] => b"\\\\",
+        [b'\n', ..] => b"\\n",
+        [b'\r', ..] => b"\\r",
+        [b'\t', ..] => b"\\t",
+        [0xe2, ..] => &left[..1],
+        [byte, ..] => {
+            let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
+            bytes.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+            return 1;
+        }
+        [] => return 0,
+    };
+    bytes.extend_from_slice(letter);
+    if matches!(left, [0xe2, 0x80, 0xa8 | 0xa9, ..]) { 3 } else { 1 }
 }
 
 #[cfg(test)]
@@ -184,9 +241,11 @@ mod tests {
 
     #[test]
     fn an_entry_is_dockers_to_the_byte() {
-        let time: jiff::Timestamp = "2026-01-02T03:04:05.6789Z".parse().expect("a time");
-        let text = String::from_utf8(entry(b"a<\"\\\x1b\xff\n", STDERR, time)).expect("text");
-        let expected = "{\"log\":\"a\\u003c\\\"\\\\\\u001b\\ufffd\\n\",\"stream\":\"stderr\",\
+        let mut entries = Entries::new(STDERR);
+        let time = Stamp("2026-01-02T03:04:05.6789Z".to_owned());
+        entries.push(b"a<\"\\\x1b\xff\xe2\x82\xac\xe2\x80\xa9\t\n", &time);
+        let text = String::from_utf8(entries.bytes).expect("text");
+        let expected = "{\"log\":\"a\\u003c\\\"\\\\\\u001b\\ufffd€\\u2029\\t\\n\",\"stream\":\"stderr\",\
              \"time\":\"2026-01-02T03:04:05.6789Z\"}\n";
         assert_eq!(text, expected);
     }
