@@ -109,6 +109,7 @@ impl Engine {
 
 /// Passes on output and input until the process has ended, the shim has gone, or
 /// nobody listens. Both ways stay open until then: to close one is to detach.
+/// What a client wrote before it left still arrives.
 pub(super) async fn exchange(
     attached: client::Attached,
     to: &mpsc::Sender<Output>,
@@ -117,11 +118,17 @@ pub(super) async fn exchange(
     let client::Attached { output, mut stdin } = attached;
     let passing = async {
         pass_input(&mut stdin, input).await;
-        std::future::pending::<()>().await;
+        to.closed().await;
+    };
+    let telling = async {
+        pass_output(output, to).await;
+        if to.is_closed() {
+            // The client's input has ended, too: what is still passed is what was queued.
+            std::future::pending::<()>().await;
+        }
     };
     tokio::select! {
-        () = pass_output(output, to) => {}
-        () = to.closed() => {}
+        () = telling => {}
         () = passing => {}
     }
 }
