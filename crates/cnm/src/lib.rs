@@ -32,5 +32,5 @@ pub use id::{EndpointId, Mac, NetworkId, ParseIdError, SandboxId};
 pub use model::{
     Attachment, Delta, DnsSettings, Driver, Endpoint, EndpointSettings, Family, FindNetworkError, HostPorts,
     IntervalSet, Ipam, Model, Namespace, Network, PortBinding, PortIndex, PortMapping, Ports, Proto, Sandbox,
-    Subnet, Touched,
+    Subnet, Touched, WayIn,
 };

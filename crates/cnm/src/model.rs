@@ -26,7 +26,7 @@ mod ports;
 
 pub use self::{
     delta::{Delta, Touched},
-    find::FindNetworkError,
+    find::{FindNetworkError, WayIn},
     interval::IntervalSet,
     ports::PortIndex,
 };
@@ -214,8 +214,20 @@ pub struct PortBinding {
     pub proto: Proto,
     /// The unspecified address of a family stands for all of its addresses.
     pub host_address: IpAddr,
+    /// As many as `container`; [`PortBinding::OPEN`] where the network routes: no port of the host
+    /// leads there, the ports are open at the endpoint's own address.
     pub host: RangeInclusive<u16>,
     pub container: RangeInclusive<u16>,
+}
+
+impl PortBinding {
+    /// The host ports of a binding that has none.
+    pub const OPEN: RangeInclusive<u16> = 0..=0;
+
+    /// Whether ports of the host lead to it.
+    pub fn is_of_host(&self) -> bool {
+        self.host != Self::OPEN
+    }
 }
 
 /// All networks, endpoints and sandboxes, and the indexes over them.

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::{
     Family, HostPorts, PortBinding, PortIndex, PortMapping, Proto, SandboxId,
     controller::{Host, Kind},
+    model::WayIn,
     spec::coalesce,
 };
 
@@ -40,6 +41,8 @@ pub(crate) struct Wishes<'a> {
     pub(crate) held: &'a [PortBinding],
     /// Where ports are published that name no address; everywhere if absent.
     pub(crate) default_address: Option<IpAddr>,
+    /// How each family is reached, IPv4 first.
+    pub(crate) ways: [WayIn; 2],
 }
 
 /// Mappings that are equal except for the address: they get the same ports.
@@ -61,14 +64,37 @@ pub(crate) fn request_ports(
         next: host.last_ephemeral.map_or(*host.ephemeral.start(), |last| last.saturating_add(1)),
         bindings: Vec::new(),
     };
-    wishes.held.iter().for_each(|binding| request.published.remove(binding));
-    for group in groups(wishes, host.v6) {
-        request.group(&group, wishes.held)?;
+    let held: Vec<_> = wishes.held.iter().filter(|binding| binding.is_of_host()).cloned().collect();
+    held.iter().for_each(|binding| request.published.remove(binding));
+    for mut group in groups(wishes, host.v6) {
+        request.bindings.extend(open(&mut group, wishes.ways));
+        if !group.addresses.is_empty() {
+            request.group(&group, &held)?;
+        }
     }
     request.bindings.sort_by_key(|binding| {
         (binding.proto, *binding.container.start(), *binding.host.start(), binding.host_address)
     });
+    // A container port that is open is so once, however many host ports were asked for.
+    request.bindings.dedup_by(|a, b| a == b);
     Ok(request.bindings)
+}
+
+/// Takes the families out of a group of which no port of the host is needed; what it is to them.
+fn open(group: &mut Group, ways: [WayIn; 2]) -> Vec<PortBinding> {
+    let container = &group.mapping.container;
+    let mut bindings = Vec::new();
+    for (family, way) in Family::BOTH.into_iter().zip(ways).filter(|(_, way)| *way != WayIn::HostPorts) {
+        let wanted = group.addresses.iter().any(|address| Family::of(address) == family);
+        group.addresses.retain(|address| Family::of(address) != family);
+        bindings.extend((wanted && way == WayIn::OwnAddress).then(|| PortBinding {
+            proto: container.proto,
+            host_address: family.unspecified(),
+            host: PortBinding::OPEN,
+            container: container.range.clone(),
+        }));
+    }
+    bindings
 }
 
 fn groups(wishes: &Wishes<'_>, v6: bool) -> Vec<Group> {

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::{Delta, Endpoint, EndpointId, Model, Network, NetworkId, Sandbox, SandboxId};
 
 mod v1;
+mod v2;
 
 /// A stored network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ mod v1;
 pub enum NetworkRecord {
     #[serde(rename = "1")]
     V1(v1::Network),
+    #[serde(rename = "2")]
+    V2(v2::Network),
 }
 
 /// A stored sandbox.
@@ -37,27 +40,29 @@ pub enum EndpointRecord {
     V1(v1::Endpoint),
 }
 
+/// Every version is read, the last one is written.
 macro_rules! convert {
-    ($entity:ident, $record:ident) => {
+    ($entity:ident, $record:ident { $($old:ident)*; $last:ident }) => {
         impl From<&$entity> for $record {
             fn from(entity: &$entity) -> Self {
-                Self::V1(entity.clone().into())
+                Self::$last(entity.clone().into())
             }
         }
 
         impl From<$record> for $entity {
             fn from(record: $record) -> Self {
                 match record {
-                    $record::V1(record) => record.into(),
+                    $($record::$old(record) => record.into(),)*
+                    $record::$last(record) => record.into(),
                 }
             }
         }
     };
 }
 
-convert!(Network, NetworkRecord);
-convert!(Sandbox, SandboxRecord);
-convert!(Endpoint, EndpointRecord);
+convert!(Network, NetworkRecord { V1; V2 });
+convert!(Sandbox, SandboxRecord { ; V1 });
+convert!(Endpoint, EndpointRecord { ; V1 });
 
 /// Why stored entities make no model.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use std::{net::IpAddr, ops::RangeInclusive};
 
-use crate::{Family, Model, Namespace, PortBinding, Proto, SandboxId};
+use crate::{Family, Model, Namespace, PortBinding, Proto, SandboxId, model::WayIn};
 
 /// Connections to be accepted, and where they lead, port by port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,9 @@ pub fn splices(model: &Model, sandbox: &SandboxId) -> Vec<Splice> {
     };
     let address = |family| Some(model.gateway_endpoint(sandbox, family)?.address(family)?.addr());
     let (v4, v6) = (address(Family::V4), address(Family::V6));
-    of.ports.iter().filter_map(|binding| splice(binding, v4, v6)).collect()
+    let leads = |host: &IpAddr| model.way_in(sandbox, Family::of(host)) == WayIn::HostPorts;
+    let ports = of.ports.iter().filter(|binding| binding.is_of_host() && leads(&binding.host_address));
+    ports.filter_map(|binding| splice(binding, v4, v6)).collect()
 }
 
 fn splice(binding: &PortBinding, v4: Option<IpAddr>, v6: Option<IpAddr>) -> Option<Splice> {

@@ -119,7 +119,11 @@ fn subnets(
         Family::V4 => &spec.v4,
         Family::V6 => &spec.v6,
     };
-    wanted.iter().map(|subnet| request_pool(model, subnet, family, context)).collect()
+    let needs_gateway = match &spec.driver {
+        DriverSpec::Bridge(options) => options.needs_gateway(family, spec.internal),
+        DriverSpec::Null | DriverSpec::Host => false,
+    };
+    wanted.iter().map(|subnet| request_pool(model, subnet, (family, needs_gateway), context)).collect()
 }
 
 pub(super) fn delete(model: &Model, id: &NetworkId) -> Result<Delta, DeleteNetworkError> {

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::{Context, Created, Decision, Kind, join::detached};
 use crate::{
     Delta, Family, Model, Namespace, Sandbox, SandboxId,
+    model::WayIn,
     port::{RequestPortError, Wishes, request_ports},
     spec::{SandboxSpec, SandboxUpdate},
 };
@@ -80,6 +81,7 @@ pub(super) fn create(
         mappings: if namespace == Namespace::Host { &[] } else { &publish },
         held: &[],
         default_address: context.defaults.host_binding,
+        ways: [WayIn::HostPorts; 2],
     };
     let ports = request_ports(model.ports(), &wishes, context.host)?;
     let mut delta = Delta::default();
@@ -100,7 +102,8 @@ pub(super) fn update(
     sandbox.exposed = exposed.unwrap_or(sandbox.exposed);
     if let Some(mappings) = publish.filter(|_| sandbox.namespace != Namespace::Host) {
         let default_address = host_binding(model, id).or(context.defaults.host_binding);
-        let wishes = Wishes { sandbox: *id, mappings: &mappings, held: &old.ports, default_address };
+        let ways = Family::BOTH.map(|family| model.way_in(id, family));
+        let wishes = Wishes { sandbox: *id, mappings: &mappings, held: &old.ports, default_address, ways };
         sandbox.ports = request_ports(model.ports(), &wishes, context.host)?;
     }
     let mut delta = Delta::default();

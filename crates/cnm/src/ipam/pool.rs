@@ -38,11 +38,11 @@ impl RequestPoolError {
     }
 }
 
-/// A pool for a network, its gateway and reserved addresses.
+/// A pool for a network, its gateway and reserved addresses. No gateway is chosen where none is needed.
 pub(crate) fn request_pool(
     model: &Model,
     spec: &SubnetSpec,
-    family: Family,
+    (family, needs_gateway): (Family, bool),
     context: &Context<'_>,
 ) -> Result<Subnet, RequestPoolError> {
     let pool = match spec.pool {
@@ -50,7 +50,7 @@ pub(crate) fn request_pool(
         PoolWish::Any => lowest_free(model, family, None, context)?,
         PoolWish::Length(length) => lowest_free(model, family, Some(length), context)?,
     };
-    with_gateway(spec, pool)
+    with_gateway(spec, pool, needs_gateway)
 }
 
 fn exact(model: &Model, wanted: IpNet) -> Result<IpNet, RequestPoolError> {
@@ -97,8 +97,8 @@ fn piece(pool: &DefaultPool, length: u8, taken: &[&IntervalSet]) -> Option<IpNet
     }
 }
 
-/// Reserves what the user named, then chooses the gateway if the user did not.
-fn with_gateway(spec: &SubnetSpec, pool: IpNet) -> Result<Subnet, RequestPoolError> {
+/// Reserves what the user named, then chooses the gateway if the user did not and one is needed.
+fn with_gateway(spec: &SubnetSpec, pool: IpNet, is_needed: bool) -> Result<Subnet, RequestPoolError> {
     let mut taken: IntervalSet = unusable(&pool).map(|number| number..=number).collect();
     if let Some(gateway) = spec.gateway {
         if taken.contains(number(gateway)) {
@@ -115,6 +115,9 @@ fn with_gateway(spec: &SubnetSpec, pool: IpNet) -> Result<Subnet, RequestPoolErr
     let family = Family::of(&pool.addr());
     let lowest =
         || taken.lowest_free(&range(&spec.range.unwrap_or(pool))).map(|number| address(family, number));
-    let gateway = spec.gateway.or_else(lowest).ok_or(RequestPoolError::NoGateway { pool })?;
-    Ok(Subnet { pool, range: spec.range, gateway: Some(gateway), auxiliary: spec.auxiliary.clone() })
+    let gateway = match spec.gateway {
+        None if is_needed => Some(lowest().ok_or(RequestPoolError::NoGateway { pool })?),
+        gateway => gateway,
+    };
+    Ok(Subnet { pool, range: spec.range, gateway, auxiliary: spec.auxiliary.clone() })
 }

@@ -130,7 +130,8 @@ impl Model {
         let macs = self.endpoints.values().filter(|endpoint| endpoint.mac.is_some()).count();
         let links = self.networks.values().filter(|network| network.bridge().is_some()).count();
         let pools = self.networks.values().flat_map(|network| network.ipam.all()).count();
-        let ports = self.sandboxes.values().map(|sandbox| sandbox.ports.len()).sum();
+        let of_host = |sandbox: &Sandbox| sandbox.ports.iter().filter(|binding| binding.is_of_host()).count();
+        let ports = self.sandboxes.values().map(|sandbox| of_host(sandbox)).sum();
         let held = [
             ("a port of the host", index.ports.iter().count(), ports),
             ("a network's name", index.network_names.len(), self.networks.len()),

@@ -5,7 +5,10 @@ use std::{net::IpAddr, sync::Arc};
 use thiserror::Error;
 
 use super::{IntervalSet, PortIndex};
-use crate::{Endpoint, EndpointId, Family, Model, Network, NetworkId, Sandbox, SandboxId, Subnet, ipam};
+use crate::{
+    Endpoint, EndpointId, Family, Model, Network, NetworkId, Sandbox, SandboxId, Subnet,
+    driver::bridge::GatewayMode, ipam,
+};
 
 /// Why a term names no network. The texts are Docker's.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -165,6 +168,23 @@ impl Model {
         ranked.into_iter().find(|endpoint| self.gateway(endpoint, family).is_some())
     }
 
+    /// How published ports of a sandbox are reached by one family.
+    ///
+    /// Where there is no gateway of the family, the host's ports lead to the other one's
+    /// (see [`crate::splice`]).
+    pub fn way_in(&self, sandbox: &SandboxId, family: Family) -> WayIn {
+        let mode = |family| {
+            let endpoint = self.gateway_endpoint(sandbox, family)?;
+            Some(self.network_of(endpoint).bridge()?.gateway_mode(family))
+        };
+        let other = if family == Family::V4 { Family::V6 } else { Family::V4 };
+        match (mode(family), mode(other)) {
+            (Some(GatewayMode::Routed), _) => WayIn::OwnAddress,
+            (None, Some(GatewayMode::Routed)) => WayIn::Nowhere,
+            (Some(_), _) | (None, _) => WayIn::HostPorts,
+        }
+    }
+
     /// The default gateway that an endpoint offers to its sandbox; none on an internal network.
     pub fn gateway(&self, endpoint: &Endpoint, family: Family) -> Option<IpAddr> {
         let network = self.network_of(endpoint);
@@ -214,6 +234,17 @@ impl Model {
     fn indexed(&self, id: &EndpointId) -> &Arc<Endpoint> {
         self.endpoint(id).expect("an indexed endpoint exists")
     }
+}
+
+/// How published ports are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayIn {
+    /// At ports of the host.
+    HostPorts,
+    /// At the endpoint's own address.
+    OwnAddress,
+    /// There is no address of the family, and the other family is not translated.
+    Nowhere,
 }
 
 impl Subnet {

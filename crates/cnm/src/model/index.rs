@@ -74,12 +74,14 @@ impl Index {
 
     pub(super) fn insert_sandbox(&mut self, sandbox: &Sandbox) {
         self.sandbox_owners.insert((sandbox.owner.as_str().into(), sandbox.id));
-        sandbox.ports.iter().for_each(|binding| self.ports.insert(binding, sandbox.id));
+        let ports = sandbox.ports.iter().filter(|binding| binding.is_of_host());
+        ports.for_each(|binding| self.ports.insert(binding, sandbox.id));
     }
 
     pub(super) fn remove_sandbox(&mut self, sandbox: &Sandbox) {
         self.sandbox_owners.remove(&(sandbox.owner.as_str().into(), sandbox.id));
-        sandbox.ports.iter().for_each(|binding| self.ports.remove(binding));
+        let ports = sandbox.ports.iter().filter(|binding| binding.is_of_host());
+        ports.for_each(|binding| self.ports.remove(binding));
     }
 
     pub(super) fn insert_endpoint(&mut self, endpoint: &Endpoint) {

@@ -22,6 +22,8 @@ pub enum Statement {
     Nfproto(Family),
     /// `meta l4proto`: the packet is of this protocol.
     L4proto(Proto),
+    /// `meta l4proto`: the packet is ICMP of the family.
+    Icmp(Family),
     /// The field is in this network, or is not.
     Net {
         field: Field,
@@ -55,6 +57,12 @@ pub enum Statement {
     Dnat {
         family: Family,
         fields: Vec<Field>,
+        map: Set,
+    },
+    /// `snat`: from the data of the map under this field; no match if there is none.
+    Snat {
+        family: Family,
+        field: Field,
         map: Set,
     },
     /// `masquerade`: from the address of the link it leaves by.
@@ -126,6 +134,8 @@ impl fmt::Display for Statement {
             Self::Nfproto(Family::V4) => f.write_str("meta nfproto ipv4"),
             Self::Nfproto(Family::V6) => f.write_str("meta nfproto ipv6"),
             Self::L4proto(proto) => write!(f, "meta l4proto {proto}"),
+            Self::Icmp(Family::V4) => f.write_str("meta l4proto icmp"),
+            Self::Icmp(Family::V6) => f.write_str("meta l4proto ipv6-icmp"),
             Self::Net { field, not, net } if net.prefix_len() == net.max_prefix_len() => {
                 write!(f, "{field} {}{}", unequal(not), net.addr())
             }
@@ -142,6 +152,10 @@ impl fmt::Display for Statement {
                 let family = if *family == Family::V4 { "ip" } else { "ip6" };
                 let to = if map.data().len() == 2 { "addr . port " } else { "" };
                 write!(f, "dnat {family} {to}to {} map @{map}", Fields(fields))
+            }
+            Self::Snat { family, field, map } => {
+                let family = if *family == Family::V4 { "ip" } else { "ip6" };
+                write!(f, "snat {family} to {field} map @{map}")
             }
             Self::Masquerade => f.write_str("masquerade"),
         }

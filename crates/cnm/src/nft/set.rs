@@ -18,8 +18,21 @@ pub enum Set {
     /// Pairs of bridges whose traffic is not confined; a bridge with itself
     /// where endpoints may talk to one another.
     Talk,
+    /// A bridge with itself where endpoints may not talk to one another.
+    Apart,
+    /// Bridges whose endpoints are reached at all their ports by their own addresses.
+    Open(Family),
+    /// Bridges whose endpoints are reached at published ports by their own addresses.
+    Routed(Family),
+    /// A link of the host and a bridge: what comes by the one reaches published ports on the
+    /// other by the endpoints' own addresses.
+    Trusted,
     /// Whose addresses are hidden behind the host's when they leave for elsewhere.
     Masquerade(Family),
+    /// The same with the address of the host that they are hidden behind.
+    Source(Family),
+    /// Published ports of endpoints by their own addresses.
+    Reach(Family),
     /// A bridge with the address of a published sandbox on it: clients that come by that
     /// bridge are hidden behind it, since answers to them would not pass the host.
     Hairpin(Family),
@@ -36,15 +49,25 @@ pub enum Set {
 
 impl Set {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 19] = {
+    pub const ALL: [Self; 29] = {
         use Family::{V4, V6};
         use Proto::{Sctp, Tcp, Udp};
         [
             Self::Bridges,
             Self::Internal,
             Self::Talk,
+            Self::Apart,
+            Self::Open(V4),
+            Self::Open(V6),
+            Self::Routed(V4),
+            Self::Routed(V6),
+            Self::Trusted,
             Self::Masquerade(V4),
             Self::Masquerade(V6),
+            Self::Source(V4),
+            Self::Source(V6),
+            Self::Reach(V4),
+            Self::Reach(V6),
             Self::Hairpin(V4),
             Self::Hairpin(V6),
             Self::Itself(V4),
@@ -70,8 +93,18 @@ impl Set {
             Self::Bridges => "bridges",
             Self::Internal => "internal",
             Self::Talk => "talk",
+            Self::Apart => "apart",
+            Self::Open(V4) => "open4",
+            Self::Open(V6) => "open6",
+            Self::Routed(V4) => "routed4",
+            Self::Routed(V6) => "routed6",
+            Self::Trusted => "trusted",
             Self::Masquerade(V4) => "masquerade4",
             Self::Masquerade(V6) => "masquerade6",
+            Self::Source(V4) => "source4",
+            Self::Source(V6) => "source6",
+            Self::Reach(V4) => "reach4",
+            Self::Reach(V6) => "reach6",
             Self::Hairpin(V4) => "hairpin4",
             Self::Hairpin(V6) => "hairpin6",
             Self::Itself(V4) => "itself4",
@@ -103,17 +136,17 @@ impl Set {
     pub const fn key(self) -> &'static [Type] {
         use Family::{V4, V6};
         match self {
-            Self::Bridges | Self::Internal => &[Ifname],
-            Self::Talk => &[Ifname, Ifname],
-            Self::Masquerade(V4) => &[Ipv4Addr],
-            Self::Masquerade(V6) => &[Ipv6Addr],
+            Self::Bridges | Self::Internal | Self::Open(_) | Self::Routed(_) => &[Ifname],
+            Self::Talk | Self::Apart | Self::Trusted => &[Ifname, Ifname],
+            Self::Masquerade(V4) | Self::Source(V4) => &[Ipv4Addr],
+            Self::Masquerade(V6) | Self::Source(V6) => &[Ipv6Addr],
             Self::Hairpin(V4) => &[Ifname, Ipv4Addr],
             Self::Hairpin(V6) => &[Ifname, Ipv6Addr],
             Self::Itself(V4) => &[Ipv4Addr, Ipv4Addr],
             Self::Itself(V6) => &[Ipv6Addr, Ipv6Addr],
             Self::Publish(_) => &[InetProto, InetService],
-            Self::PublishAddr(V4) => &[Ipv4Addr, InetProto, InetService],
-            Self::PublishAddr(V6) => &[Ipv6Addr, InetProto, InetService],
+            Self::PublishAddr(V4) | Self::Reach(V4) => &[Ipv4Addr, InetProto, InetService],
+            Self::PublishAddr(V6) | Self::Reach(V6) => &[Ipv6Addr, InetProto, InetService],
             Self::Range(..) => &[InetService],
         }
     }
@@ -122,8 +155,11 @@ impl Set {
     pub const fn data(self) -> &'static [Type] {
         use Family::{V4, V6};
         match self {
-            Self::Bridges | Self::Internal | Self::Talk => &[],
+            Self::Bridges | Self::Internal | Self::Talk | Self::Apart | Self::Open(_) => &[],
+            Self::Routed(_) | Self::Trusted | Self::Reach(_) => &[],
             Self::Masquerade(_) | Self::Hairpin(_) | Self::Itself(_) => &[],
+            Self::Source(V4) => &[Ipv4Addr],
+            Self::Source(V6) => &[Ipv6Addr],
             Self::Publish(V4) | Self::PublishAddr(V4) => &[Ipv4Addr, InetService],
             Self::Publish(V6) | Self::PublishAddr(V6) => &[Ipv6Addr, InetService],
             Self::Range(V4, _) => &[Ipv4Addr],
@@ -133,14 +169,19 @@ impl Set {
 
     /// Whether keys are intervals.
     pub const fn is_interval(self) -> bool {
-        matches!(self, Self::Masquerade(_) | Self::Range(..))
+        matches!(self, Self::Masquerade(_) | Self::Source(_) | Self::Range(..))
     }
 
     /// Whether elements confine links; the others lead to them.
     ///
     /// The former are there before the links are and as long as these are.
     pub const fn is_guard(self) -> bool {
-        matches!(self, Self::Bridges | Self::Internal | Self::Talk | Self::Masquerade(_))
+        match self {
+            Self::Bridges | Self::Internal | Self::Talk | Self::Apart => true,
+            Self::Open(_) | Self::Routed(_) | Self::Trusted | Self::Masquerade(_) | Self::Source(_) => true,
+            Self::Reach(_) | Self::Hairpin(_) | Self::Itself(_) => false,
+            Self::Publish(_) | Self::PublishAddr(_) | Self::Range(..) => false,
+        }
     }
 
     pub(super) const fn noun(self) -> &'static str {

@@ -12,7 +12,9 @@ use crate::{Family, Proto};
 
 use Family::{V4, V6};
 use Field::{Daddr, Dport, Iifname, L4proto, Oifname, Saddr};
-use Statement::{Counter, Dnat, Invalid, Known, Link, Lookup, Masquerade, Net, Nfproto, ToHost, Translated};
+use Statement::{
+    Counter, Dnat, Icmp, Invalid, Known, Link, Lookup, Masquerade, Net, Nfproto, Snat, ToHost, Translated,
+};
 
 const ACCEPT: Statement = Statement::Verdict(Verdict::Accept);
 const DROP: Statement = Statement::Verdict(Verdict::Drop);
@@ -83,15 +85,30 @@ fn publish(family: Family) -> Vec<Rule> {
 }
 
 /// Isolation is the default: what enters a bridge of ours was sent from it
-/// before, or to a published port, or the bridges talk.
+/// before, or to a published port, or the bridges talk. Networks that are routed or open,
+/// and links that are trusted, are exceptions.
 fn forward() -> Vec<Rule> {
     let entering = || lookup(&[Oifname], Set::Bridges);
+    let open = |family| rule([Nfproto(family), lookup(&[Oifname], Set::Open(family)), ACCEPT]);
+    let to_routed = |family| lookup(&[Oifname], Set::Routed(family));
+    let published = |family| lookup(&[Daddr(family), L4proto, Dport], Set::Reach(family));
+    let routed = |family| rule([Nfproto(family), to_routed(family), published(family), ACCEPT]);
+    let trusted = || lookup(&[Iifname, Oifname], Set::Trusted);
     vec![
         rule([Known, ACCEPT]),
         rule([lookup(&[Iifname, Oifname], Set::Talk), ACCEPT]),
         drop("out of an internal network", [lookup(&[Iifname], Set::Internal)]),
         drop("into an internal network", [lookup(&[Oifname], Set::Internal)]),
         rule([entering(), Translated, ACCEPT]),
+        drop("between endpoints that may not talk", [lookup(&[Iifname, Oifname], Set::Apart)]),
+        open(V4),
+        open(V6),
+        rule([Nfproto(V4), to_routed(V4), Icmp(V4), ACCEPT]),
+        rule([Nfproto(V6), to_routed(V6), Icmp(V6), ACCEPT]),
+        routed(V4),
+        routed(V6),
+        rule([trusted(), Nfproto(V4), published(V4), ACCEPT]),
+        rule([trusted(), Nfproto(V6), published(V6), ACCEPT]),
         drop("not published", [entering()]),
         drop("of no flow", [lookup(&[Iifname], Set::Bridges), Invalid]),
     ]
@@ -104,6 +121,10 @@ fn postrouting() -> Vec<Rule> {
     let hide = |family| {
         let source = lookup(&[Saddr(family)], Set::Masquerade(family));
         rule([Nfproto(family), source, leaving(), Masquerade])
+    };
+    let replace = |family| {
+        let source = Snat { family, field: Saddr(family), map: Set::Source(family) };
+        rule([Nfproto(family), leaving(), source])
     };
     let hairpin = |family| {
         let client = lookup(&[Iifname, Daddr(family)], Set::Hairpin(family));
@@ -118,6 +139,8 @@ fn postrouting() -> Vec<Rule> {
         rule([Link { field: Oifname, name: "lo" }, ACCEPT]),
         hide(V4),
         hide(V6),
+        replace(V4),
+        replace(V6),
         rule([Nfproto(V4), loopback, lookup(&[Oifname], Set::Bridges), Masquerade]),
         hairpin(V4),
         hairpin(V6),

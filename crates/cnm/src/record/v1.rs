@@ -1,4 +1,4 @@
-//! Version 1. Never changed once released.
+//! Version 1. Never changed once released. Networks are read only: they are written as version 2.
 
 use std::{
     collections::BTreeMap,
@@ -45,7 +45,7 @@ enum Driver {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Subnet {
+pub(super) struct Subnet {
     pool: IpNet,
     range: Option<IpNet>,
     gateway: Option<IpAddr>,
@@ -202,18 +202,8 @@ impl From<Range> for RangeInclusive<u16> {
     }
 }
 
-fn all<A: Into<B>, B>(items: Vec<A>) -> Vec<B> {
+pub(super) fn all<A: Into<B>, B>(items: Vec<A>) -> Vec<B> {
     items.into_iter().map(Into::into).collect()
-}
-
-impl From<model::Network> for Network {
-    fn from(network: model::Network) -> Self {
-        let model::Network { id, name, driver, ipam, internal, attachable, options, labels, created } =
-            network;
-        let model::Ipam { v4, v6, options: ipam_options } = ipam;
-        let (v4, v6, driver) = (all(v4), all(v6), driver.into());
-        Self { id, name, driver, v4, v6, ipam_options, internal, attachable, options, labels, created }
-    }
 }
 
 impl From<Network> for model::Network {
@@ -233,26 +223,6 @@ impl From<Network> for model::Network {
         } = network;
         let ipam = model::Ipam { v4: all(v4), v6: all(v6), options: ipam_options };
         Self { id, name, driver: driver.into(), ipam, internal, attachable, options, labels, created }
-    }
-}
-
-impl From<model::Driver> for Driver {
-    fn from(driver: model::Driver) -> Self {
-        let config = match driver {
-            model::Driver::Null => return Self::Null,
-            model::Driver::Host => return Self::Host,
-            model::Driver::Bridge(config) => config,
-        };
-        let bridge::Config {
-            link,
-            mtu,
-            inter_container,
-            masquerade,
-            host_binding,
-            interface_prefix,
-            default,
-        } = config;
-        Self::Bridge { link, mtu, inter_container, masquerade, host_binding, interface_prefix, default }
     }
 }
 
@@ -277,6 +247,7 @@ impl From<Driver> for model::Driver {
                 host_binding,
                 interface_prefix,
                 default,
+                ..bridge::Config::new(String::new())
             }),
         }
     }

@@ -225,6 +225,7 @@ impl NetworkSpec {
 
     fn bridge(form: NetworkForm, default: bool) -> Result<Self, InvalidNetworkError> {
         let options = Options::parse(&form.options, default)?;
+        options.check(form.internal)?;
         let mut spec = Self::bare(&form.name, DriverSpec::Bridge(options));
         if !["", "default"].contains(&form.ipam_driver.as_str()) {
             return Err(InvalidNetworkError::UnknownDriver { driver: form.ipam_driver });

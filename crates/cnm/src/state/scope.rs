@@ -1,13 +1,14 @@
 //! From a model, or a part of it, to what the kernel must hold.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{collections::BTreeSet, net::IpAddr, sync::LazyLock};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{Key, Netns, Ns, Object, Route, State};
 use crate::{
     Delta, Endpoint, Family, Model, Namespace, Network, NetworkId, PortBinding, Sandbox, SandboxId,
-    driver::bridge::rules,
+    driver::bridge::{GatewayMode, rules},
+    model::WayIn,
     nft::{self, Digest},
 };
 
@@ -80,26 +81,53 @@ fn sandbox_objects(model: &Model, sandbox: &Sandbox, netns: Netns, state: &mut S
     let endpoints: Vec<_> = model.endpoints_of_sandbox(&sandbox.id).collect();
     let networks = endpoints.iter().map(|endpoint| &**model.network_of(endpoint));
     let members: Vec<(&Endpoint, &Network)> = endpoints.iter().map(|it| &***it).zip(networks).collect();
-    let published = !sandbox.ports.is_empty();
+    let is_published = sandbox.ports.iter().any(PortBinding::is_of_host);
     let objects =
-        |(endpoint, network): &(&Endpoint, &Network)| network.driver.endpoint_objects(endpoint, published);
+        |(endpoint, network): &(&Endpoint, &Network)| network.driver.endpoint_objects(endpoint, is_published);
     state.extend(members.iter().flat_map(objects));
-    let is_open = Family::BOTH.iter().any(|family| model.gateway_endpoint(&sandbox.id, *family).is_some());
-    state.extend(sandbox.ports.iter().filter(|_| is_open).map(reservation));
     for family in Family::BOTH {
-        let Some(endpoint) = model.gateway_endpoint(&sandbox.id, family) else { continue };
-        state.extend(default_route(model, sandbox, endpoint, family));
-        let Some(to) = endpoint.address(family).map(|net| net.addr()) else { continue };
-        let bindings: Vec<_> =
-            sandbox.ports.iter().filter(|binding| Family::of(&binding.host_address) == family).collect();
-        if bindings.is_empty() {
-            continue;
+        let of_family = |binding: &&PortBinding| Family::of(&binding.host_address) == family;
+        let bindings: Vec<_> = sandbox.ports.iter().filter(of_family).collect();
+        let gateway = model.gateway_endpoint(&sandbox.id, family);
+        state.extend(gateway.and_then(|endpoint| default_route(model, sandbox, endpoint, family)));
+        if model.way_in(&sandbox.id, family) == WayIn::HostPorts && leads_out(model, sandbox) {
+            state.extend(bindings.iter().filter(|binding| binding.is_of_host()).map(|it| reservation(it)));
+            let to = gateway.and_then(|endpoint| endpoint.address(family));
+            state.extend(to.into_iter().flat_map(|to| published(&bindings, &members, to.addr())));
         }
-        let links = members.iter().filter_map(|(_, network)| network.bridge());
-        state.extend(links.map(|config| rules::hairpin(&config.link, to)));
-        state.extend([rules::itself(to)]);
-        state.extend(bindings.into_iter().flat_map(|binding| rules::published(binding, to)));
+        for (endpoint, network) in &members {
+            let is_gateway = gateway.is_some_and(|gateway| gateway.id == endpoint.id);
+            let address = endpoint.address(family).filter(|_| is_reached(network, family, is_gateway));
+            let reached =
+                |address: IpNet| bindings.iter().flat_map(move |it| rules::reached(it, address.addr()));
+            state.extend(address.into_iter().flat_map(reached));
+        }
     }
+}
+
+/// Whether any network leads out of a sandbox.
+fn leads_out(model: &Model, sandbox: &Sandbox) -> bool {
+    Family::BOTH.iter().any(|family| model.gateway_endpoint(&sandbox.id, *family).is_some())
+}
+
+/// Whether published ports are open at the address of an endpoint of this network.
+fn is_reached(network: &Network, family: Family, is_gateway: bool) -> bool {
+    let Some(config) = network.bridge().filter(|_| !network.internal) else { return false };
+    match config.gateway_mode(family) {
+        GatewayMode::Routed => true,
+        GatewayMode::Nat => is_gateway && !config.trusted.is_empty(),
+        GatewayMode::Unprotected | GatewayMode::Isolated => false,
+    }
+}
+
+/// What leads from ports of the host to the address `to` of a sandbox.
+fn published(bindings: &[&PortBinding], members: &[(&Endpoint, &Network)], to: IpAddr) -> Vec<(Key, Object)> {
+    if !bindings.iter().any(|binding| binding.is_of_host()) {
+        return Vec::new();
+    }
+    let links = members.iter().filter_map(|(_, network)| network.bridge());
+    let hidden = links.map(|config| rules::hairpin(&config.link, to)).chain([rules::itself(to)]);
+    hidden.chain(bindings.iter().flat_map(|binding| rules::published(binding, to))).collect()
 }
 
 fn reservation(binding: &PortBinding) -> (Key, Object) {

@@ -15,6 +15,30 @@ table inet tombolo {
 		type ifname . ifname
 	}
 
+	set apart {
+		type ifname . ifname
+	}
+
+	set open4 {
+		type ifname
+	}
+
+	set open6 {
+		type ifname
+	}
+
+	set routed4 {
+		type ifname
+	}
+
+	set routed6 {
+		type ifname
+	}
+
+	set trusted {
+		type ifname . ifname
+	}
+
 	set masquerade4 {
 		type ipv4_addr
 		flags interval
@@ -23,6 +47,24 @@ table inet tombolo {
 	set masquerade6 {
 		type ipv6_addr
 		flags interval
+	}
+
+	map source4 {
+		type ipv4_addr : ipv4_addr
+		flags interval
+	}
+
+	map source6 {
+		type ipv6_addr : ipv6_addr
+		flags interval
+	}
+
+	set reach4 {
+		type ipv4_addr . inet_proto . inet_service
+	}
+
+	set reach6 {
+		type ipv6_addr . inet_proto . inet_service
 	}
 
 	set hairpin4 {
@@ -128,6 +170,15 @@ table inet tombolo {
 		iifname @internal counter drop comment "out of an internal network"
 		oifname @internal counter drop comment "into an internal network"
 		oifname @bridges ct status dnat accept
+		iifname . oifname @apart counter drop comment "between endpoints that may not talk"
+		meta nfproto ipv4 oifname @open4 accept
+		meta nfproto ipv6 oifname @open6 accept
+		meta nfproto ipv4 oifname @routed4 meta l4proto icmp accept
+		meta nfproto ipv6 oifname @routed6 meta l4proto ipv6-icmp accept
+		meta nfproto ipv4 oifname @routed4 ip daddr . meta l4proto . th dport @reach4 accept
+		meta nfproto ipv6 oifname @routed6 ip6 daddr . meta l4proto . th dport @reach6 accept
+		iifname . oifname @trusted meta nfproto ipv4 ip daddr . meta l4proto . th dport @reach4 accept
+		iifname . oifname @trusted meta nfproto ipv6 ip6 daddr . meta l4proto . th dport @reach6 accept
 		oifname @bridges counter drop comment "not published"
 		iifname @bridges ct state invalid counter drop comment "of no flow"
 	}
@@ -137,6 +188,8 @@ table inet tombolo {
 		oifname "lo" accept
 		meta nfproto ipv4 ip saddr @masquerade4 oifname != @bridges masquerade
 		meta nfproto ipv6 ip6 saddr @masquerade6 oifname != @bridges masquerade
+		meta nfproto ipv4 oifname != @bridges snat ip to ip saddr map @source4
+		meta nfproto ipv6 oifname != @bridges snat ip6 to ip6 saddr map @source6
 		meta nfproto ipv4 ip saddr 127.0.0.0/8 oifname @bridges masquerade
 		meta nfproto ipv4 ct status dnat iifname . ip daddr @hairpin4 masquerade
 		meta nfproto ipv6 ct status dnat iifname . ip6 daddr @hairpin6 masquerade
@@ -147,6 +200,8 @@ table inet tombolo {
 END
 nft 'add element inet tombolo bridges { "br-web" }'
 nft 'add element inet tombolo bridges { "p0" }'
+nft 'add element inet tombolo apart { "br-web" . "br-web" }'
+nft 'add element inet tombolo apart { "p0" . "p0" }'
 nft 'add element inet tombolo masquerade4 { 172.17.0.0/24 }'
 nft 'add element inet tombolo masquerade4 { 172.18.0.0/24 }'
 nft 'add element inet tombolo masquerade6 { fd00:17::/64 }'

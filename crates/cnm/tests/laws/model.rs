@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use cnm::{
     Attachment, Delta, DnsSettings, Driver, Endpoint, EndpointId, EndpointSettings, Ipam, Mac, Model,
-    Namespace, Network, NetworkId, PortBinding, Proto, Sandbox, SandboxId, Subnet, driver::bridge::Config,
+    Namespace, Network, NetworkId, PortBinding, Proto, Sandbox, SandboxId, Subnet,
+    driver::bridge::{Config, GatewayMode},
 };
 use proptest::prelude::*;
 
@@ -30,6 +31,9 @@ struct NetworkPlot {
     inter_container: bool,
     masquerade: bool,
     mtu: u32,
+    modes: (GatewayMode, GatewayMode),
+    /// A trusted link, a named source, somebody else's gateway.
+    special: (bool, bool, bool),
 }
 
 #[derive(Clone, Debug)]
@@ -50,12 +54,17 @@ struct EndpointPlot {
 /// A random model.
 pub(crate) fn plot() -> impl Strategy<Value = Plot> {
     let flags = (any::<bool>(), prop::bool::weighted(0.2), any::<bool>(), any::<bool>());
-    let network = (0..2u8, 0..3u8, flags, prop::sample::select(vec![1280, 1500, 9000]));
-    let network = network.prop_map(|(pool, families, (_, internal, inter_container, masquerade), mtu)| {
+    let mode = || prop::sample::select(vec![GatewayMode::Nat, GatewayMode::Unprotected, GatewayMode::Routed]);
+    let special = (prop::bool::weighted(0.3), prop::bool::weighted(0.3), prop::bool::weighted(0.2));
+    let link = (prop::sample::select(vec![1280, 1500, 9000]), (mode(), mode()), special);
+    let network = (0..2u8, 0..3u8, flags, link);
+    let network = network.prop_map(|(pool, families, flags, (mtu, modes, special))| {
         let families = [(true, false), (false, true), (true, true)][usize::from(families)];
-        NetworkPlot { pool, families, internal, inter_container, masquerade, mtu }
+        let (_, internal, inter_container, masquerade) = flags;
+        let modes = if internal { (GatewayMode::Isolated, modes.1) } else { modes };
+        NetworkPlot { pool, families, internal, inter_container, masquerade, mtu, modes, special }
     });
-    let ports = prop::collection::vec((0..6u8, 0..8u8), 0..4);
+    let ports = prop::collection::vec((0..7u8, 0..8u8), 0..4);
     let sandbox = (0..6u8, ports).prop_map(|(namespace, ports)| SandboxPlot { namespace, ports });
     let endpoint = (prop::bool::weighted(0.8), 2..5u8, -1..2i32, prop::bool::weighted(0.2));
     let endpoint = endpoint.prop_map(|(joined, address, priority, link_local)| EndpointPlot {
@@ -154,13 +163,15 @@ fn network(n: u8, plot: &NetworkPlot) -> Network {
     let v4 = plot.families.0.then(|| subnet(format!("10.{pool}.0.0/24"), format!("10.{pool}.0.1")));
     let v6 = plot.families.1.then(|| subnet(format!("fd00:{pool}::/64"), format!("fd00:{pool}::1")));
     let config = Config {
-        link: link(n),
         mtu: plot.mtu,
         inter_container: plot.inter_container,
         masquerade: plot.masquerade,
-        host_binding: None,
-        interface_prefix: "eth".into(),
-        default: false,
+        gateway_v4: plot.modes.0,
+        gateway_v6: plot.modes.1,
+        trusted: plot.special.0.then(|| "wg0".to_owned()).into_iter().collect(),
+        source_v4: plot.special.1.then_some([192, 0, 2, 9].into()),
+        inhibit_v4: plot.special.2,
+        ..Config::new(link(n))
     };
     Network {
         id: NetworkId::new(id(1, n, 0)),
@@ -204,6 +215,11 @@ fn binding(kind: u8, first: u16) -> PortBinding {
         2 => (Proto::Tcp, address("0.0.0.0"), 50, first),
         3 => (Proto::Tcp, address("::"), 3, 8000),
         4 => (Proto::Sctp, address("127.0.0.1"), 2, first),
+        5 => {
+            let container = 80..=82;
+            let host = PortBinding::OPEN;
+            return PortBinding { proto: Proto::Tcp, host_address: address("0.0.0.0"), host, container };
+        }
         _ => (Proto::Udp, address("0.0.0.0"), 50, first),
     };
     PortBinding {

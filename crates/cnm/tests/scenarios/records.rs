@@ -2,6 +2,7 @@
 
 use cnm::{
     Model,
+    driver::bridge::{Config, GatewayMode},
     record::{EndpointRecord, LoadError, NetworkRecord, SandboxRecord},
 };
 use serde::Deserialize;
@@ -9,6 +10,8 @@ use serde_json::Value;
 
 /// Written by version 1, with every field in use.
 const V1: &str = include_str!("v1.json");
+/// The same when networks were of version 2.
+const V2: &str = include_str!("v2.json");
 
 #[derive(Deserialize)]
 struct File {
@@ -17,25 +20,29 @@ struct File {
     endpoints: Vec<Value>,
 }
 
-fn file() -> File {
-    serde_json::from_str(V1).expect("the file is JSON")
+fn file(text: &str) -> File {
+    serde_json::from_str(text).expect("the file is JSON")
 }
 
 fn read<T: serde::de::DeserializeOwned>(values: &[Value]) -> Vec<T> {
-    values.iter().map(|value| serde_json::from_value(value.clone()).expect("a record of version 1")).collect()
+    values.iter().map(|value| serde_json::from_value(value.clone()).expect("a record")).collect()
 }
 
-#[test]
-fn version_1_is_read_and_written_as_it_was() {
-    let File { networks, sandboxes, endpoints } = file();
+fn load(text: &str) -> Model {
+    let File { networks, sandboxes, endpoints } = file(text);
     let model = Model::load(
         read::<NetworkRecord>(&networks),
         read::<SandboxRecord>(&sandboxes),
         read::<EndpointRecord>(&endpoints),
     );
-    let model = model.expect("a model");
-    let written = |value| serde_json::to_value::<Value>(value).expect("JSON");
-    let json = |value: serde_json::Result<Value>| written(value.expect("a record"));
+    model.expect("a model")
+}
+
+#[test]
+fn the_last_version_is_read_and_written_as_it_was() {
+    let File { networks, sandboxes, endpoints } = file(V2);
+    let model = load(V2);
+    let json = |value: serde_json::Result<Value>| value.expect("a record");
     let again = model.networks().map(|network| json(serde_json::to_value(NetworkRecord::from(&**network))));
     assert_eq!(again.collect::<Vec<_>>(), networks);
     let again = model.sandboxes().map(|sandbox| json(serde_json::to_value(SandboxRecord::from(&**sandbox))));
@@ -46,9 +53,19 @@ fn version_1_is_read_and_written_as_it_was() {
     assert!(model.is_consistent());
 }
 
+#[test]
+fn what_an_older_version_did_not_know_is_as_it_was_then() {
+    let model = load(V1);
+    assert!(model.is_consistent());
+    let config = model.networks().find_map(|network| network.bridge().cloned()).expect("a bridge");
+    let plain = Config::new("br-test");
+    assert_eq!((config.gateway_v4, config.gateway_v6), (GatewayMode::Nat, GatewayMode::Nat));
+    assert_eq!((config.trusted, config.announcement), (plain.trusted, plain.announcement));
+}
+
 #[track_caller]
 fn check_refused(change: impl FnOnce(&mut Value), expected: &str) {
-    let mut network = file().networks.remove(0);
+    let mut network = file(V2).networks.remove(0);
     change(&mut network);
     let error = serde_json::from_value::<NetworkRecord>(network).expect_err("refused").to_string();
     assert!(error.contains(expected), "{error}");
@@ -57,7 +74,7 @@ fn check_refused(change: impl FnOnce(&mut Value), expected: &str) {
 #[test]
 fn what_is_not_known_is_refused() {
     check_refused(|network| network["colour"] = "blue".into(), "unknown field `colour`");
-    check_refused(|network| network["version"] = "2".into(), "unknown variant `2`");
+    check_refused(|network| network["version"] = "3".into(), "unknown variant `3`");
     check_refused(|network| network["driver"]["bridge"]["colour"] = "blue".into(), "unknown field `colour`");
     check_refused(|network| network["v4"][0]["colour"] = "blue".into(), "unknown field `colour`");
     check_refused(|network| network["id"] = "12".into(), "invalid network id \"12\"");
@@ -65,7 +82,7 @@ fn what_is_not_known_is_refused() {
 
 #[test]
 fn records_that_contradict_one_another_make_no_model() {
-    let File { networks, sandboxes, endpoints } = file();
+    let File { networks, sandboxes, endpoints } = file(V1);
     let (networks, sandboxes, endpoints) = (
         read::<NetworkRecord>(&networks),
         read::<SandboxRecord>(&sandboxes),

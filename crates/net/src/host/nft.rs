@@ -7,6 +7,10 @@ use linux::nfnl::{
     ListError, NatKind, NatTo, Nfnl, Nfproto, Rule, Set, Table, Type, Value, Verdict, ct_state, ct_status,
 };
 
+/// IANA's protocol numbers.
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+
 /// Our table.
 pub(super) fn table() -> Table {
     Table::new(linux::nfnl::Family::Inet, nft::TABLE)
@@ -55,6 +59,8 @@ fn statement(rule: Rule, statement: &Statement) -> Rule {
     match statement {
         Statement::Nfproto(family) => rule.nfproto(nfproto(*family)),
         Statement::L4proto(proto) => rule.l4proto(Is::Equal, proto.number()),
+        Statement::Icmp(Family::V4) => rule.l4proto(Is::Equal, ICMP),
+        Statement::Icmp(Family::V6) => rule.l4proto(Is::Equal, ICMPV6),
         Statement::Net { field, not, net } => {
             let end = if matches!(field, nft::Field::Saddr(_)) { End::Source } else { End::Destination };
             rule.addr(end, is(*not), *net)
@@ -73,6 +79,9 @@ fn statement(rule: Rule, statement: &Statement) -> Rule {
         Statement::Dnat { family, fields, map } => {
             let to = if map.data().len() == 2 { NatTo::AddrPort } else { NatTo::Addr };
             rule.nat_map(NatKind::Destination, nfproto(*family), &columns(fields), (map.name(), to))
+        }
+        Statement::Snat { family, field, map } => {
+            rule.nat_map(NatKind::Source, nfproto(*family), &columns(&[*field]), (map.name(), NatTo::Addr))
         }
         Statement::Masquerade => rule.masquerade(0),
     }

@@ -17,7 +17,7 @@ pub(crate) fn network_objects(network: &Network, config: &Config) -> Vec<(Key, O
         network: network.id,
         mac: bridge_mac(&network.id),
         mtu: config.mtu,
-        route_localnet: has(Family::V4) && !network.internal,
+        route_localnet: has(Family::V4) && !network.internal && config.gateway_v4.translates(),
         up: true,
     };
     let mut objects = vec![(Key::Bridge(config.link.clone()), Object::Bridge(bridge))];
@@ -27,10 +27,11 @@ pub(crate) fn network_objects(network: &Network, config: &Config) -> Vec<(Key, O
         }
     }
     objects.extend(network.ipam.all().filter_map(|subnet| {
+        config.has_gateway(Family::of(&subnet.pool.addr())).then_some(())?;
         let gateway = IpNet::new(subnet.gateway?, subnet.pool.prefix_len()).ok()?;
         Some((Key::Addr(Ns::Host, config.link.clone(), gateway), Object::Addr))
     }));
-    if has(Family::V6) {
+    if has(Family::V6) && config.has_gateway(Family::V6) {
         objects.push((Key::Addr(Ns::Host, config.link.clone(), link_local(ROUTER.into())), Object::Addr));
     }
     objects.extend(rules::guards(network, config));

@@ -1,18 +1,18 @@
 //! The bridge driver's options: from labels to what they mean.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use super::Config;
-use crate::{NetworkId, spec::EndpointProblem};
+use super::{Config, GatewayMode};
+use crate::{Family, NetworkId, spec::EndpointProblem};
 
 /// Longest name of a link, in bytes (IFNAMSIZ without its end, `linux/if.h`).
 pub(crate) const LINK_NAME_MAX: usize = 15;
 /// The bridge of the engine's default network.
 const DEFAULT_LINK: &str = "p0";
 /// In bytes: what Ethernet carries (RFC 894).
-const MTU: u32 = 1500;
+pub(super) const MTU: u32 = 1500;
 /// In bytes: the least that IPv4 asks for (RFC 791); what a link may have (`ETH_MAX_MTU`).
 const MTU_RANGE: std::ops::RangeInclusive<u32> = 68..=65_535;
 
@@ -28,6 +28,11 @@ const ENABLE_V6: &str = "com.docker.network.enable_ipv6";
 const MODE_V4: &str = "com.docker.network.bridge.gateway_mode_ipv4";
 const MODE_V6: &str = "com.docker.network.bridge.gateway_mode_ipv6";
 const INHIBIT_V4: &str = "com.docker.network.bridge.inhibit_ipv4";
+const TRUSTED: &str = "com.docker.network.bridge.trusted_host_interfaces";
+const SOURCE_V4: &str = "com.docker.network.host_ipv4";
+const SOURCE_V6: &str = "com.docker.network.host_ipv6";
+const ANNOUNCEMENTS: &str = "com.docker.network.advertise_addr_nmsgs";
+const ANNOUNCEMENT_INTERVAL: &str = "com.docker.network.advertise_addr_ms";
 
 /// An endpoint's option: the exact name of its interface.
 pub(crate) const INTERFACE: &str = "com.docker.network.endpoint.ifname";
@@ -37,13 +42,9 @@ pub(crate) const SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
 /// What the options of a bridge network say, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// All but the link's name, which may depend on the network's id.
+    config: Config,
     link: Option<String>,
-    mtu: u32,
-    inter_container: bool,
-    masquerade: bool,
-    host_binding: Option<IpAddr>,
-    interface_prefix: String,
-    default: bool,
 }
 
 /// Why an option is refused.
@@ -53,22 +54,16 @@ pub enum OptionError {
     Value { option: String, value: String, reason: &'static str },
     #[error("unknown option {option:?} of the bridge driver")]
     Unknown { option: String },
-    #[error("option {option} of the bridge driver cannot be {value:?} yet")]
+    #[error("gateway mode 'isolated' can only be used for an internal network")]
+    Isolated,
+    #[error("option {option} of the bridge driver cannot be {value:?}: it is the engine's own word")]
     Unsupported { option: String, value: String },
 }
 
 impl Options {
     /// Parses all options; `default` is the engine's own word on whether this is its default network.
     pub fn parse(labels: &BTreeMap<String, String>, default: bool) -> Result<Self, OptionError> {
-        let mut options = Self {
-            link: None,
-            mtu: MTU,
-            inter_container: true,
-            masquerade: true,
-            host_binding: None,
-            interface_prefix: "eth".to_owned(),
-            default,
-        };
+        let mut options = Self { config: Config { default, ..Config::new(String::new()) }, link: None };
         labels.iter().try_for_each(|(option, value)| options.set(option, value))?;
         Ok(options)
     }
@@ -77,21 +72,35 @@ impl Options {
         let invalid =
             |reason| OptionError::Value { option: option.to_owned(), value: value.to_owned(), reason };
         let boolean = || parse_bool(value).ok_or_else(|| invalid("not a boolean"));
+        let mode = || gateway_mode(value).ok_or_else(|| invalid("unknown gateway mode"));
+        let config = &mut self.config;
         match option {
             NAME => self.link = Some(link_name(value).ok_or_else(|| invalid("not a name of a link"))?),
-            MASQUERADE => self.masquerade = boolean()?,
-            ICC => self.inter_container = boolean()?,
-            HOST_BINDING => self.host_binding = Some(value.parse().map_err(|_| invalid("not an address"))?),
-            DRIVER_MTU => self.mtu = mtu(value).ok_or_else(|| invalid("not a size from 68 to 65535"))?,
+            MASQUERADE => config.masquerade = boolean()?,
+            ICC => config.inter_container = boolean()?,
+            HOST_BINDING => config.host_binding = Some(value.parse().map_err(|_| invalid("not an address"))?),
+            DRIVER_MTU => config.mtu = mtu(value).ok_or_else(|| invalid("not a size from 68 to 65535"))?,
             PREFIX => {
-                self.interface_prefix = prefix(value).ok_or_else(|| invalid("not a prefix of links"))?
+                config.interface_prefix = prefix(value).ok_or_else(|| invalid("not a prefix of links"))?
             }
-            DEFAULT if boolean()? == self.default => {}
+            DEFAULT if boolean()? == config.default => {}
             // What is wanted of a family is the network's own field: these only supply it.
             ENABLE_V4 | ENABLE_V6 => {}
-            MODE_V4 | MODE_V6 if value == "nat" || value.is_empty() => {}
-            INHIBIT_V4 if !boolean()? => {}
-            DEFAULT | MODE_V4 | MODE_V6 | INHIBIT_V4 => {
+            MODE_V4 => config.gateway_v4 = mode()?,
+            MODE_V6 => config.gateway_v6 = mode()?,
+            INHIBIT_V4 => config.inhibit_v4 = boolean()?,
+            TRUSTED => config.trusted = links(value).ok_or_else(|| invalid("not names of links"))?,
+            SOURCE_V4 => config.source_v4 = Some(value.parse().map_err(|_| invalid("not an IPv4 address"))?),
+            SOURCE_V6 => config.source_v6 = Some(value.parse().map_err(|_| invalid("not an IPv6 address"))?),
+            ANNOUNCEMENTS => {
+                config.announcement.count =
+                    number(value, 0..=3).ok_or_else(|| invalid("must be in the range 0 to 3"))?
+            }
+            ANNOUNCEMENT_INTERVAL => {
+                config.announcement.interval =
+                    number(value, 100..=2000).ok_or_else(|| invalid("must be in the range 100 to 2000"))?
+            }
+            DEFAULT => {
                 return Err(OptionError::Unsupported { option: option.to_owned(), value: value.to_owned() });
             }
             _ => return Err(OptionError::Unknown { option: option.to_owned() }),
@@ -99,14 +108,42 @@ impl Options {
         Ok(())
     }
 
+    /// Checks what only the whole network shows.
+    pub(crate) fn check(&self, internal: bool) -> Result<(), OptionError> {
+        let is_isolated = |family| self.config.gateway_mode(family) == GatewayMode::Isolated;
+        let isolated = Family::BOTH.into_iter().any(is_isolated);
+        if isolated && !internal { Err(OptionError::Isolated) } else { Ok(()) }
+    }
+
+    /// Whether a network needs a gateway's address that nobody named: for the bridge, or for default routes.
+    pub(crate) fn needs_gateway(&self, family: Family, internal: bool) -> bool {
+        let config = &self.config;
+        let is_isolated = config.gateway_mode(family) == GatewayMode::Isolated;
+        !is_isolated && (config.has_gateway(family) || !internal)
+    }
+
     /// The configuration of the network `id`.
     pub(crate) fn config(&self, id: &NetworkId) -> Config {
-        let Self { link, mtu, inter_container, masquerade, host_binding, interface_prefix, default } =
-            self.clone();
-        let own = || if default { DEFAULT_LINK.to_owned() } else { format!("br-{}", id.short()) };
+        let Self { config, link } = self.clone();
+        let own = || if config.default { DEFAULT_LINK.to_owned() } else { format!("br-{}", id.short()) };
         let link = link.unwrap_or_else(own);
-        Config { link, mtu, inter_container, masquerade, host_binding, interface_prefix, default }
+        Config { link, ..config }
     }
+}
+
+fn gateway_mode(text: &str) -> Option<GatewayMode> {
+    use GatewayMode::{Isolated, Nat, Routed, Unprotected};
+    let known = [Nat, Unprotected, Routed, Isolated].into_iter().find(|mode| mode.name() == text);
+    if text.is_empty() { Some(Nat) } else { known }
+}
+
+/// `eth0:eth1`.
+fn links(text: &str) -> Option<Vec<String>> {
+    text.split(':').filter(|name| !name.is_empty()).map(link_name).collect()
+}
+
+fn number<T: std::str::FromStr + PartialOrd>(text: &str, range: std::ops::RangeInclusive<T>) -> Option<T> {
+    text.parse().ok().filter(|number| range.contains(number))
 }
 
 /// The spellings that Docker takes for a boolean (Go's `strconv.ParseBool`).
@@ -210,8 +247,22 @@ mod tests {
         check(NAME, "lo", "not a name of a link");
         check(DRIVER_MTU, "67", "not a size");
         check(HOST_BINDING, "localhost", "not an address");
-        check(MODE_V4, "routed", "cannot be \"routed\" yet");
-        check(DEFAULT, "true", "cannot be \"true\" yet");
+        check(MODE_V4, "routed", "gateway_v4: Routed");
+        check(MODE_V4, "nat-unprotected", "gateway_v4: Unprotected");
+        check(MODE_V6, "isolated", "gateway_v6: Isolated");
+        check(MODE_V6, "", "gateway_v6: Nat");
+        check(MODE_V4, "bridged", "gateway_mode_ipv4 value: \"bridged\" (unknown gateway mode)");
+        check(INHIBIT_V4, "true", "inhibit_v4: true");
+        check(TRUSTED, "eth0:eth1", "trusted: [\"eth0\", \"eth1\"]");
+        check(TRUSTED, "a b", "not names of links");
+        check(SOURCE_V4, "198.51.100.9", "source_v4: Some(198.51.100.9)");
+        check(SOURCE_V4, "::1", "not an IPv4 address");
+        check(SOURCE_V6, "2001:db8::9", "source_v6: Some(2001:db8::9)");
+        check(ANNOUNCEMENTS, "0", "announcement: Announcement { count: 0, interval: 1000 }");
+        check(ANNOUNCEMENTS, "4", "must be in the range 0 to 3");
+        check(ANNOUNCEMENT_INTERVAL, "100", "announcement: Announcement { count: 3, interval: 100 }");
+        check(ANNOUNCEMENT_INTERVAL, "99", "must be in the range 100 to 2000");
+        check(DEFAULT, "true", "cannot be \"true\"");
         check("com.docker.network.bridge.colour", "blue", "unknown option");
         check("colour", "blue", "unknown option \"colour\" of the bridge driver");
     }

@@ -2,32 +2,56 @@
 
 use std::net::IpAddr;
 
-use super::Config;
+use ipnet::IpNet;
+
+use super::{Config, GatewayMode};
 use crate::{
     Family, Network, PortBinding,
     nft::{Set, Value},
     state::{Key, Object},
 };
 
-/// What confines a network: judged at all, internal, inner talk, hidden addresses.
+/// What confines a network: judged at all, internal, inner talk, hidden addresses, and who may come in.
 pub(crate) fn guards(network: &Network, config: &Config) -> Vec<(Key, Object)> {
     let link = || Value::Ifname(config.link.clone());
     let mut elements = vec![guard(Set::Bridges, vec![link()])];
+    elements.push(guard(if config.inter_container { Set::Talk } else { Set::Apart }, vec![link(), link()]));
     if network.internal {
         elements.push(guard(Set::Internal, vec![link()]));
+        return elements;
     }
-    if config.inter_container {
-        elements.push(guard(Set::Talk, vec![link(), link()]));
-    }
-    if config.masquerade && !network.internal {
-        let pools = network.ipam.all().map(|subnet| subnet.pool);
-        elements.extend(
-            pools.map(|pool| {
-                guard(Set::Masquerade(Family::of(&pool.network())), vec![Value::Net(pool.trunc())])
-            }),
-        );
+    let trusted = config.trusted.iter().map(|from| vec![Value::Ifname(from.clone()), link()]);
+    elements.extend(trusted.map(|pair| guard(Set::Trusted, pair)));
+    for family in Family::BOTH.into_iter().filter(|family| !network.ipam.subnets(*family).is_empty()) {
+        let mode = config.gateway_mode(family);
+        match mode {
+            GatewayMode::Unprotected => elements.push(guard(Set::Open(family), vec![link()])),
+            GatewayMode::Routed => elements.push(guard(Set::Routed(family), vec![link()])),
+            GatewayMode::Nat | GatewayMode::Isolated => {}
+        }
+        if config.masquerade && mode.translates() {
+            let pools = network.ipam.subnets(family).iter().map(|subnet| subnet.pool.trunc());
+            elements.extend(pools.map(|pool| hidden(pool, config.source(family))));
+        }
     }
     elements
+}
+
+/// Hides the addresses of a pool: behind one address, or that of the link by which they leave.
+fn hidden(pool: IpNet, source: Option<IpAddr>) -> (Key, Object) {
+    let (family, key) = (Family::of(&pool.addr()), vec![Value::Net(pool)]);
+    match source {
+        None => guard(Set::Masquerade(family), key),
+        Some(source) => (Key::Guard(Set::Source(family), key), Object::Element(vec![Value::Addr(source)])),
+    }
+}
+
+/// Opens a sandbox's published ports at its own address: to everybody where the network
+/// routes, to trusted links where it translates.
+pub(crate) fn reached(binding: &PortBinding, address: IpAddr) -> impl Iterator<Item = (Key, Object)> {
+    let (set, proto) = (Set::Reach(Family::of(&address)), binding.proto);
+    let key = move |port| vec![Value::Addr(address), Value::Proto(proto), Value::Port(port)];
+    binding.container.clone().map(move |port| publish(set, key(port), Vec::new()))
 }
 
 /// The elements that lead from a binding of the host's ports to `to`, the
@@ -39,7 +63,7 @@ pub(crate) fn guards(network: &Network, config: &Config) -> Vec<(Key, Object)> {
 pub(crate) fn published(binding: &PortBinding, to: IpAddr) -> Vec<(Key, Object)> {
     let PortBinding { proto, host_address, host, container } = binding;
     let family = Family::of(&to);
-    if host_address.is_ipv6() && host_address.is_loopback() {
+    if !binding.is_of_host() || host_address.is_ipv6() && host_address.is_loopback() {
         return Vec::new();
     }
     let everywhere = host_address.is_unspecified();

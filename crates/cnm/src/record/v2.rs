@@ -1,0 +1,156 @@
+//! Version 2 of networks: how they are reached from elsewhere. Never changed once released.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::v1::{Subnet, all};
+use crate::{NetworkId, driver::bridge, model};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    id: NetworkId,
+    name: String,
+    driver: Driver,
+    v4: Vec<Subnet>,
+    v6: Vec<Subnet>,
+    ipam_options: BTreeMap<String, String>,
+    internal: bool,
+    attachable: bool,
+    options: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+    created: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Driver {
+    Null,
+    Host,
+    Bridge(Bridge),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bridge {
+    link: String,
+    mtu: u32,
+    inter_container: bool,
+    masquerade: bool,
+    host_binding: Option<IpAddr>,
+    interface_prefix: String,
+    default: bool,
+    gateway_v4: GatewayMode,
+    gateway_v6: GatewayMode,
+    trusted: Vec<String>,
+    inhibit_v4: bool,
+    source_v4: Option<Ipv4Addr>,
+    source_v6: Option<Ipv6Addr>,
+    announcement: Announcement,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum GatewayMode {
+    Nat,
+    Unprotected,
+    Routed,
+    Isolated,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Announcement {
+    count: u8,
+    interval: u16,
+}
+
+/// Both directions between two structs with the same fields.
+macro_rules! both {
+    ($model:path, $record:ident, { $($field:ident),* $(,)? }) => {
+        impl From<$model> for $record {
+            fn from(value: $model) -> Self {
+                let $model { $($field),* } = value;
+                Self { $($field: $field.into()),* }
+            }
+        }
+
+        impl From<$record> for $model {
+            fn from($record { $($field),* }: $record) -> Self {
+                Self { $($field: $field.into()),* }
+            }
+        }
+    };
+}
+
+/// Both directions between two enums with the same plain variants.
+macro_rules! variants {
+    ($model:path, $record:ident { $($variant:ident),* }) => {
+        impl From<$model> for $record {
+            fn from(value: $model) -> Self {
+                use $model as Model;
+                match value {
+                    $(Model::$variant => Self::$variant),*
+                }
+            }
+        }
+
+        impl From<$record> for $model {
+            fn from(value: $record) -> Self {
+                match value {
+                    $($record::$variant => Self::$variant),*
+                }
+            }
+        }
+    };
+}
+
+both!(bridge::Config, Bridge, {
+    link, mtu, inter_container, masquerade, host_binding, interface_prefix, default, gateway_v4, gateway_v6,
+    trusted, inhibit_v4, source_v4, source_v6, announcement,
+});
+both!(bridge::Announcement, Announcement, { count, interval });
+variants!(bridge::GatewayMode, GatewayMode { Nat, Unprotected, Routed, Isolated });
+
+impl From<model::Driver> for Driver {
+    fn from(driver: model::Driver) -> Self {
+        match driver {
+            model::Driver::Null => Self::Null,
+            model::Driver::Host => Self::Host,
+            model::Driver::Bridge(config) => Self::Bridge(config.into()),
+        }
+    }
+}
+
+impl From<Driver> for model::Driver {
+    fn from(driver: Driver) -> Self {
+        match driver {
+            Driver::Null => Self::Null,
+            Driver::Host => Self::Host,
+            Driver::Bridge(config) => Self::Bridge(config.into()),
+        }
+    }
+}
+
+impl From<model::Network> for Network {
+    fn from(network: model::Network) -> Self {
+        let model::Network { id, name, driver, ipam, internal, attachable, options, labels, created } =
+            network;
+        let model::Ipam { v4, v6, options: ipam_options } = ipam;
+        let (v4, v6, driver) = (all(v4), all(v6), driver.into());
+        Self { id, name, driver, v4, v6, ipam_options, internal, attachable, options, labels, created }
+    }
+}
+
+impl From<Network> for model::Network {
+    fn from(network: Network) -> Self {
+        let Network { id, name, driver, v4, v6, ipam_options, .. } = network;
+        let Network { internal, attachable, options, labels, created, .. } = network;
+        let ipam = model::Ipam { v4: all(v4), v6: all(v6), options: ipam_options };
+        Self { id, name, driver: driver.into(), ipam, internal, attachable, options, labels, created }
+    }
+}
