@@ -188,6 +188,15 @@ pub(crate) fn join(
     Ok(requests)
 }
 
+/// Publishes a container's ports anew when its networks become others: which of them is the gateway
+/// says whether ports of the host are needed, and at which addresses.
+pub(crate) fn publish_again(record: &Record, model: &Model) -> Option<Request> {
+    let sandbox = record.sandbox.filter(|id| is_own(record, id, model))?;
+    let publish = Some(published(record)).filter(|publish| !publish.is_empty())?;
+    let update = SandboxUpdate { publish: Some(publish), ..SandboxUpdate::default() };
+    Some(Request::UpdateSandbox(sandbox, update))
+}
+
 /// Removes all that the model knows of a container.
 pub(crate) fn remove(record: &Record, model: &Model) -> Vec<Request> {
     let owner = record.id.to_string();

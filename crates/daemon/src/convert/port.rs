@@ -43,10 +43,11 @@ fn name(port: u16, proto: Proto) -> String {
     format!("{port}/{proto}")
 }
 
-/// Each port of a published range with the port of the host that leads to it.
-fn pairs(binding: &PortBinding) -> impl Iterator<Item = (u16, u16)> {
+/// Each port of a published range with the port of the host that leads to it, if one does.
+fn pairs(binding: &PortBinding) -> impl Iterator<Item = (u16, Option<u16>)> {
     let range: &RangeInclusive<u16> = &binding.container;
-    range.clone().zip(binding.host.clone())
+    let first = binding.is_of_host().then(|| *binding.host.start());
+    range.clone().zip(0..).map(move |(inside, offset)| (inside, first.map(|first| first + offset)))
 }
 
 /// What `inspect` shows of the ports of a running container.
@@ -57,7 +58,7 @@ pub(crate) fn map(bindings: &[PortBinding], exposed: &[Ports]) -> PortMap {
             let list = map.entry(name(inside, binding.proto)).or_default().get_or_insert_default();
             list.push(ApiBinding {
                 host_ip: binding.host_address.to_string(),
-                host_port: outside.to_string(),
+                host_port: outside.map(|port| port.to_string()).unwrap_or_default(),
             });
         }
     }
@@ -69,15 +70,19 @@ pub(crate) fn summary(bindings: &[PortBinding], exposed: &[Ports]) -> Vec<PortSu
     let mut published: BTreeMap<(u16, Proto), Vec<PortSummary>> = BTreeMap::new();
     for binding in bindings {
         for (inside, outside) in pairs(binding) {
+            let Some(public_port) = outside else { continue };
             published.entry((inside, binding.proto)).or_default().push(PortSummary {
                 ip: binding.host_address.to_string(),
                 private_port: inside,
-                public_port: outside,
+                public_port,
                 r#type: binding.proto.to_string(),
             });
         }
     }
-    for ports in exposed {
+    // A port that is open at the container's own address looks like one that is exposed.
+    let open = bindings.iter().filter(|binding| !binding.is_of_host());
+    let open = open.map(|binding| Ports { proto: binding.proto, range: binding.container.clone() });
+    for ports in open.chain(exposed.iter().cloned()) {
         for port in ports.range.clone() {
             published.entry((port, ports.proto)).or_insert_with(|| {
                 vec![PortSummary {
@@ -115,6 +120,18 @@ mod tests {
             text,
             r#"[{"PrivatePort":53,"Type":"udp"},{"IP":"0.0.0.0","PrivatePort":80,"PublicPort":8000,"Type":"tcp"},{"IP":"0.0.0.0","PrivatePort":81,"PublicPort":8001,"Type":"tcp"}]"#
         );
+    }
+
+    #[test]
+    fn open_ports_have_no_port_of_the_host() {
+        let open = [binding(PortBinding::OPEN, 80..=81)];
+        let text = serde_json::to_string(&map(&open, &[])).expect("json");
+        assert_eq!(
+            text,
+            r#"{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":""}],"81/tcp":[{"HostIp":"0.0.0.0","HostPort":""}]}"#
+        );
+        let text = serde_json::to_string(&summary(&open, &[])).expect("json");
+        assert_eq!(text, r#"[{"PrivatePort":80,"Type":"tcp"},{"PrivatePort":81,"Type":"tcp"}]"#);
     }
 
     #[test]

@@ -100,6 +100,7 @@ impl Engine {
             }
         };
         requests.push(Request::Join { endpoint: id, sandbox });
+        requests.extend(network::publish_again(&record, &model));
         self.change_network(requests).await.map_err(|error| error.of_endpoint(&record))?;
         if let Err(error) = self.keep(container, record.clone()).await {
             let back = vec![Request::Leave(id), Request::DeleteEndpoint(id)];
@@ -160,7 +161,8 @@ impl Engine {
                 DisconnectError::NotConnected { id, network }
             });
         };
-        let requests = unplug(&connection, &model);
+        let mut requests = unplug(&connection, &model);
+        requests.extend(network::publish_again(&before, &model));
         let left = self.change_network(requests).await;
         left.map_err(|source| DisconnectError::Leave { id, network: name.clone(), source })?;
         if let Err(error) = self.keep(container, record.clone()).await {
