@@ -2,6 +2,7 @@
 //!
 //! Each file has one kind of value, which is read into what `api` sends, or refused with Docker's words.
 
+pub(crate) mod csv;
 pub(crate) mod device;
 pub(crate) mod duration;
 pub(crate) mod file;

@@ -23,6 +23,7 @@ mod start;
 mod stop;
 mod surroundings;
 mod top;
+mod undone;
 mod volumes;
 mod wait;
 

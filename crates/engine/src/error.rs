@@ -33,6 +33,8 @@ pub enum Kind {
     NotFound,
     /// It contradicts what is there (409).
     Conflict,
+    /// It cannot be had as things are; no status says so, and Docker answers as to a failure (500).
+    Refused,
     /// We could not do it (500).
     System,
     /// Nobody can do it yet (501).

@@ -3,7 +3,7 @@
 use api::mount::{BindOptions, ImageOptions, Mount, TmpfsOptions, VolumeDriver, VolumeOptions};
 use api::{Empty, StringMap, StringSet};
 
-use super::{Malformed, file, size};
+use super::{Malformed, csv, file, size};
 
 /// What `-v` flags ask for: binds as the API takes them, and anonymous volumes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(crate) fn tmpfs(flags: &[String]) -> StringMap {
 pub(crate) fn mount(flag: &str) -> Result<Mount, Malformed> {
     let mut mount = Mount { r#type: "volume".to_owned(), ..Mount::default() };
     let mut options = Options::default();
-    for field in fields(flag)? {
+    for field in csv::fields(flag)? {
         let (name, value) = match field.split_once('=') {
             Some((name, value)) => (name.trim().to_ascii_lowercase(), Some(value)),
             None => (field.trim().to_ascii_lowercase(), None),
@@ -67,23 +67,6 @@ pub(crate) fn mount(flag: &str) -> Result<Mount, Malformed> {
         return Err(Malformed::new("target is required"));
     }
     options.give(mount)
-}
-
-/// The fields of a flag; a field in double quotes may have commas.
-fn fields(flag: &str) -> Result<Vec<String>, Malformed> {
-    let mut fields = vec![String::new()];
-    let mut is_quoted = false;
-    for character in flag.chars() {
-        match character {
-            '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => fields.push(String::new()),
-            other => fields.last_mut().expect("never empty").push(other),
-        }
-    }
-    if is_quoted {
-        return Err(Malformed::new(format!("unclosed quote in mount: {flag}")));
-    }
-    Ok(fields)
 }
 
 /// Options that only one type of mount has.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::StringMap;
 use api::network::{EndpointIpamConfig, EndpointSettings};
 
-use super::Malformed;
+use super::{Malformed, csv};
 
 /// What is said of all endpoints by flags of their own.
 #[derive(Clone, Debug, Default)]
@@ -115,7 +115,7 @@ fn attachment(flag: &str) -> Result<(String, EndpointSettings), Malformed> {
     }
     let mut name = String::new();
     let mut options = StringMap::new();
-    for field in flag.split(',') {
+    for field in csv::fields(flag)? {
         let (key, value) = field.split_once('=').ok_or_else(|| {
             Malformed::new(format!("invalid field {field} in network: must be a key=value pair"))
         })?;
@@ -190,6 +190,18 @@ mod tests {
             "net.x=1"
         );
         assert_eq!(networks.endpoints["other"], Some(EndpointSettings::default()));
+    }
+
+    #[test]
+    fn a_field_in_quotes_may_have_commas() {
+        let flag = r#"name=web,"driver-opt=com.docker.network.endpoint.sysctls=net.x=1,net.y=2""#;
+        let networks = read(&[flag], &Common::default()).expect("a network");
+        let options = networks.endpoints["web"].as_ref().and_then(|web| web.driver_opts.as_ref());
+        assert_eq!(
+            options.expect("options")["com.docker.network.endpoint.sysctls"],
+            "net.x=1,net.y=2"
+        );
+        assert!(read(&[r#"name=web,"alias=x"#], &Common::default()).is_err());
     }
 
     #[test]

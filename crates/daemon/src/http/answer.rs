@@ -15,11 +15,14 @@ use super::status::status;
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
+    /// Whether the engine could not do what it should have done: a mistake of somebody who looks after it.
+    is_failure: bool,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        let is_failure = status == StatusCode::INTERNAL_SERVER_ERROR;
+        Self { status, message: message.into(), is_failure }
     }
 
     /// The request makes no sense.
@@ -43,13 +46,13 @@ impl Refusal {
 
     /// The refusal for an error of the engine.
     pub(crate) fn of(kind: engine::Kind, error: &dyn std::error::Error) -> Self {
-        Self::new(status(kind), engine::chain(error))
+        Self { is_failure: kind == engine::Kind::System, ..Self::new(status(kind), engine::chain(error)) }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+        if self.is_failure {
             error!(status = self.status.as_u16(), message = self.message, "request failed");
         } else {
             info!(status = self.status.as_u16(), message = self.message, "request refused");

@@ -10,7 +10,7 @@ pub(crate) const fn status(kind: Kind) -> StatusCode {
         Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::Conflict => StatusCode::CONFLICT,
-        Kind::System => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::Refused | Kind::System => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }

@@ -9,11 +9,12 @@ use api::network::{
 };
 use api::version::Version;
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::routing::{get, post};
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::routing::get;
 use engine::cnm::Network;
 use engine::{NetworkInspect, NetworkMember};
 use hyper::StatusCode;
+use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::convert::{network, time};
@@ -29,11 +30,28 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/networks", get(list))
         .route("/networks/", get(list))
-        .route("/networks/create", post(create))
-        .route("/networks/prune", post(prune))
-        .route("/networks/{id}", get(show).delete(remove))
-        .route("/networks/{id}/connect", post(connect))
-        .route("/networks/{id}/disconnect", post(disconnect))
+        .route("/networks/{*path}", get(show).delete(remove).post(act))
+}
+
+/// `POST` to a path: a network's name may have slashes, and be `create`.
+async fn act(
+    State(app): State<App>,
+    Speaks(version): Speaks,
+    Path(path): Path<String>,
+    query: Query,
+    request: Request,
+) -> Answer {
+    match path.rsplit_once('/') {
+        None if path == "create" => create(&app, version, body(request).await?).await,
+        None if path == "prune" => prune(&app, &query).await,
+        Some((id, "connect")) => connect(&app, version, id, body(request).await?).await,
+        Some((id, "disconnect")) => disconnect(&app, id, body(request).await?).await,
+        None | Some(_) => Err(Refusal::page_not_found()),
+    }
+}
+
+async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
+    Json::from_request(request, &()).await.map(|Json(value)| value)
 }
 
 async fn list(State(app): State<App>, Speaks(version): Speaks, query: Query) -> Answer {
@@ -107,11 +125,7 @@ async fn show(State(app): State<App>, Path(id): Path<String>, query: Query) -> A
     Ok(ok(&shown))
 }
 
-async fn create(
-    State(app): State<App>,
-    Speaks(version): Speaks,
-    Json(request): Json<NetworkCreateRequest>,
-) -> Answer {
+async fn create(app: &App, version: Version, request: NetworkCreateRequest) -> Answer {
     let id = app.engine.network_create(network::form(request, version)?).await?;
     let answer = NetworkCreateResponse { id: id.to_string(), warning: String::new() };
     Ok(json(StatusCode::CREATED, &answer))
@@ -122,7 +136,7 @@ async fn remove(State(app): State<App>, Path(id): Path<String>) -> Answer {
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-async fn prune(State(app): State<App>, query: Query) -> Answer {
+async fn prune(app: &App, query: &Query) -> Answer {
     let filters = query.filters(&PRUNE_FILTERS)?;
     let until = filters.get("until").last().map(time::parse).transpose()?.flatten();
     let is_wanted = |network: &Network| {
@@ -133,26 +147,19 @@ async fn prune(State(app): State<App>, query: Query) -> Answer {
     Ok(ok(&NetworksPruneResponse { networks_deleted: Some(removed).filter(|removed| !removed.is_empty()) }))
 }
 
-async fn connect(
-    State(app): State<App>,
-    Speaks(version): Speaks,
-    Path(id): Path<String>,
-    Json(NetworkConnectRequest { container, endpoint_config }): Json<NetworkConnectRequest>,
-) -> Answer {
+async fn connect(app: &App, version: Version, id: &str, request: NetworkConnectRequest) -> Answer {
+    let NetworkConnectRequest { container, endpoint_config } = request;
     let mut settings = endpoint_config.unwrap_or_default();
     if version < Version::v1(44) {
         // Before 1.44 clients sent back what they had seen, which was no wish.
         settings.mac_address.clear();
     }
-    app.engine.connect(&container, &id, network::endpoint(settings, version)).await?;
+    app.engine.connect(&container, id, network::endpoint(settings, version)).await?;
     Ok(empty(StatusCode::OK))
 }
 
-async fn disconnect(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    Json(NetworkDisconnectRequest { container, force }): Json<NetworkDisconnectRequest>,
-) -> Answer {
-    app.engine.disconnect(&container, &id, force).await?;
+async fn disconnect(app: &App, id: &str, request: NetworkDisconnectRequest) -> Answer {
+    let NetworkDisconnectRequest { container, force } = request;
+    app.engine.disconnect(&container, id, force).await?;
     Ok(empty(StatusCode::OK))
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Engine, open::CANNOT_BIND};
+use super::{Engine, undone::CANNOT_BIND};
 use crate::{
     EndpointSpec, NetworkMode, State,
     cnm::{Driver, Model, Namespace, Network, SandboxId, controller::Request},
@@ -260,7 +260,7 @@ impl NetworkError {
                 );
                 Self::Refused { message, kind }
             }
-            Self::Find(_) | Self::Settings { .. } | Self::Refused { .. } => self,
+            Self::Find(_) | Self::Settings { .. } | Self::Namespace { .. } | Self::Refused { .. } => self,
         }
     }
 }

@@ -127,8 +127,13 @@ impl Engine {
     }
 }
 
-/// Refuses to bind what is not there, unless it is to be made (`-v`).
+/// Refuses to bind what is not there, unless it is to be made (`-v`), and to join no network stack.
 fn check_sources(spec: &ContainerSpec) -> Result<(), spec::SpecError> {
+    if let NetworkMode::Path(path) = &spec.network.mode
+        && !path.exists()
+    {
+        return Err(spec::SpecError::NoNamespace { path: shown(path) });
+    }
     let missing = spec.mounts.iter().find_map(|mount| match &mount.kind {
         MountKind::Bind { source, options } if !options.create_source && !source.exists() => Some(source),
         MountKind::Bind { .. } | MountKind::Volume { .. } | MountKind::Tmpfs { .. } => None,
@@ -141,11 +146,18 @@ fn check_sources(spec: &ContainerSpec) -> Result<(), spec::SpecError> {
 
 /// What was asked for and will not be had. Docker's words.
 fn warnings(spec: &ContainerSpec) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if spec.network.mode == NetworkMode::Host && !spec.network.publish.is_empty() {
-        warnings.push("Published ports are discarded when using host network mode".to_owned());
+    let discarded = |mode: &str| vec![format!("Published ports are discarded when using {mode} network mode")];
+    let is_publishing = !spec.network.publish.is_empty();
+    match &spec.network.mode {
+        NetworkMode::Host if is_publishing => discarded("host"),
+        NetworkMode::Path(_) if is_publishing || spec.network.publish_all => discarded("netns"),
+        NetworkMode::Host
+        | NetworkMode::Path(_)
+        | NetworkMode::Bridge
+        | NetworkMode::Network(_)
+        | NetworkMode::None
+        | NetworkMode::Container(_) => Vec::new(),
     }
-    warnings
 }
 
 /// Fills in from the image what a specification leaves open (moby `daemon/commit.go`, `merge`).

@@ -19,9 +19,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Engine, blocking, exit};
 use crate::{
     Config, Events, NetworkMode, State,
-    cnm::{controller::Request, state::Key},
+    cnm::controller::Request,
     container::Container,
-    error::{NetworkError, OpenError},
+    error::OpenError,
     process::{Client, ClientError, Exit},
     record::Record,
     registry::Registry,
@@ -304,31 +304,6 @@ fn hard_limits(text: &str) -> BTreeMap<String, u64> {
     };
     NAMES.iter().filter_map(limit).collect()
 }
-
-impl From<net::ChangeError> for NetworkError {
-    fn from(error: net::ChangeError) -> Self {
-        use crate::Kind;
-        let kind = match &error {
-            net::ChangeError::Refused(refused) => crate::error::refusal(refused.kind()),
-            net::ChangeError::NotDone(_) | net::ChangeError::Facts(_) | net::ChangeError::Stopped => {
-                Kind::System
-            }
-        };
-        Self::Refused { message: taken_port(&error).unwrap_or_else(|| crate::chain(&error)), kind }
-    }
-}
-
-/// What Docker says of a port of the host that cannot be had.
-fn taken_port(error: &net::ChangeError) -> Option<String> {
-    let net::ChangeError::NotDone(net::NotDone::Kernel(failed)) = error else { return None };
-    let Some(Key::Port { proto, address, first, .. }) = failed.cause.key() else { return None };
-    let place = std::net::SocketAddr::new(*address, *first);
-    let reason = failed.cause.refusal().text.to_lowercase();
-    Some(format!("{CANNOT_BIND} {place}/{proto}: {reason}"))
-}
-
-/// How the text of a port begins that somebody else holds.
-pub(super) const CANNOT_BIND: &str = "failed to bind host port";
 
 #[cfg(test)]
 mod tests {

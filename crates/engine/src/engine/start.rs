@@ -10,7 +10,7 @@ use crate::{
     NetworkMode, Running, StartFailure, State,
     cnm::SandboxId,
     container::Container,
-    error::{ProcessError, StartError},
+    error::{NetworkError, ProcessError, StartError},
     log_options, network,
     process::{self, Client, ProcessId},
     record::Record,
@@ -145,9 +145,7 @@ impl Engine {
                 let model = self.network.model();
                 let requests =
                     network::join(&mut joined, &model, &self.dns_defaults()).map_err(StartError::Network)?;
-                self.change_network(requests)
-                    .await
-                    .map_err(|error| StartError::Network(error.of_endpoint(&joined)))?;
+                self.change_network(requests).await.map_err(|error| not_entered(error, &joined))?;
                 *record = joined;
                 record.sandbox
             }
@@ -243,5 +241,15 @@ impl Engine {
         for name in record.connections.keys() {
             self.tell_network(record, name, "connect");
         }
+    }
+}
+
+/// Why a container was not put into its sandbox.
+fn not_entered(error: NetworkError, record: &Record) -> StartError {
+    match (&record.spec.network.mode, error) {
+        (NetworkMode::Path(path), source @ NetworkError::Namespace { .. }) => {
+            StartError::NoNamespace { path: super::shown(path), source }
+        }
+        (_, error) => StartError::Network(error.of_endpoint(record)),
     }
 }

@@ -63,6 +63,12 @@ pub enum StartError {
     JoinedRestarting { id: String },
     #[error("cannot join the {kind} namespace of container {name}: it is not running")]
     NamespaceNotRunning { kind: &'static str, name: String },
+    #[error("invalid network mode netns:{path}")]
+    NoNamespace {
+        path: String,
+        #[source]
+        source: NetworkError,
+    },
     #[error(transparent)]
     Process(#[from] ProcessError),
     #[error("cannot write the container's {what}")]
@@ -89,8 +95,9 @@ impl StartError {
             Self::Root(error) => error.kind(),
             Self::Network(error) => error.start_kind(),
             Self::Process(error) => error.kind(),
-            Self::NoBindSource { .. } => Kind::Invalid,
-            Self::Joined(_) | Self::JoinSelf | Self::Files { .. } | Self::Store(_) => Kind::System,
+            Self::NoNamespace { .. } | Self::NoBindSource { .. } => Kind::Invalid,
+            Self::Joined(_) | Self::JoinSelf => Kind::Refused,
+            Self::Files { .. } | Self::Store(_) => Kind::System,
         }
     }
 
@@ -108,6 +115,7 @@ impl StartError {
             | Self::JoinedNotRunning { .. }
             | Self::JoinedRestarting { .. }
             | Self::NamespaceNotRunning { .. }
+            | Self::NoNamespace { .. }
             | Self::Files { .. }
             | Self::NoBindSource { .. }
             | Self::Store(_) => 128,
@@ -320,7 +328,8 @@ impl PauseError {
         match self {
             Self::Find(error) => error.kind(),
             Self::NotRunning { .. } | Self::AlreadyPaused { .. } => Kind::Conflict,
-            Self::NotPaused { .. } | Self::Process { .. } | Self::Store(_) => Kind::System,
+            Self::NotPaused { .. } => Kind::Refused,
+            Self::Process { .. } | Self::Store(_) => Kind::System,
         }
     }
 }

@@ -31,6 +31,9 @@ pub enum NetworkError {
     /// All problems at once, after `invalid endpoint settings:`.
     #[error("{message}")]
     Settings { message: String },
+    /// What the kernel says to the namespace of a sandbox.
+    #[error("{reason}")]
+    Namespace { reason: String },
     /// What the network service refused, in its own words.
     #[error("{message}")]
     Refused { message: String, kind: Kind },
@@ -41,6 +44,7 @@ impl NetworkError {
         match self {
             Self::Find(error) => error.kind(),
             Self::Settings { .. } => Kind::Invalid,
+            Self::Namespace { .. } => Kind::System,
             Self::Refused { kind, .. } => *kind,
         }
     }
@@ -51,7 +55,8 @@ impl NetworkError {
         match self {
             Self::Find(error) => error.kind(),
             Self::Settings { .. } => Kind::Invalid,
-            Self::Refused { .. } => Kind::System,
+            Self::Namespace { .. } | Self::Refused { kind: Kind::System, .. } => Kind::System,
+            Self::Refused { .. } => Kind::Refused,
         }
     }
 }
@@ -82,7 +87,7 @@ pub(crate) const fn refusal(kind: Refusal) -> Kind {
         Refusal::Conflict => Kind::Conflict,
         Refusal::Forbidden => Kind::Forbidden,
         Refusal::Unavailable => Kind::Unavailable,
-        Refusal::System => Kind::System,
+        Refusal::System => Kind::Refused,
     }
 }
 
@@ -154,7 +159,8 @@ impl ConnectError {
             Self::Shared | Self::ToHost | Self::WithNone => Kind::Invalid,
             Self::Already { .. } => Kind::Forbidden,
             Self::Network(error) => error.kind(),
-            Self::MarkedForRemoval { .. } | Self::Store(_) => Kind::System,
+            Self::MarkedForRemoval { .. } => Kind::Refused,
+            Self::Store(_) => Kind::System,
         }
     }
 }
@@ -191,11 +197,8 @@ impl DisconnectError {
             Self::Find(error) => error.kind(),
             Self::FindNetwork(error) => error.kind(),
             Self::FromHost => Kind::Invalid,
-            Self::MarkedForRemoval { .. }
-            | Self::NotConnected { .. }
-            | Self::NotAttached { .. }
-            | Self::Leave { .. }
-            | Self::Store(_) => Kind::System,
+            Self::MarkedForRemoval { .. } | Self::NotConnected { .. } | Self::NotAttached { .. } => Kind::Refused,
+            Self::Leave { .. } | Self::Store(_) => Kind::System,
         }
     }
 }

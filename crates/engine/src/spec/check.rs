@@ -23,6 +23,8 @@ pub enum SpecError {
     Links { mode: &'static str },
     #[error("conflicting options: {what} and the container type network mode")]
     ContainerMode { what: &'static str },
+    #[error("invalid network mode netns:{path}: there is no such file")]
+    NoNamespace { path: String },
     #[error("conflicting options: hostname and the UTS mode")]
     Uts,
     #[error("can't create 'AutoRemove' container with restart policy")]
