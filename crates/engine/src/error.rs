@@ -46,6 +46,8 @@ pub enum Kind {
 /// Why no one container is meant by a text.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum FindError {
+    #[error("invalid name or ID supplied: \"\"")]
+    Empty,
     #[error("No such container: {term}")]
     NotFound { term: String },
     #[error("multiple IDs found with provided prefix: {term}")]
@@ -56,7 +58,7 @@ impl FindError {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } => Kind::NotFound,
-            Self::Ambiguous { .. } => Kind::Invalid,
+            Self::Empty | Self::Ambiguous { .. } => Kind::Invalid,
         }
     }
 }

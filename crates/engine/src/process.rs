@@ -18,14 +18,14 @@ pub(crate) use runtime::{
 use runtime::{
     spec::{
         CapabilityRequest, ContainerSpec as RuntimeSpec, Device, Mount, Resources, Rlimit, SeccompProfile,
-        Tmpfs, UserIds, resources::DeviceKind,
+        Tmpfs, UserIds, capabilities, resources::DeviceKind,
     },
     user::User,
 };
 
 use crate::{
     ContainerSpec, DeviceSpec, Limits, MountKind, NamespaceMode, NetworkMode, Propagation, Security,
-    error::ProcessError, record::Record,
+    error::ProcessError, record::Record, spec::SpecError,
 };
 
 /// `PATH` of a container whose image says nothing (moby `oci.DefaultPathEnv`).
@@ -94,6 +94,16 @@ pub(crate) fn runtime_spec(record: &Record, place: Place) -> Result<RuntimeSpec,
     wanted.oom_score_adj = spec.limits.oom_score_adj.unwrap_or_default();
     wanted.annotations.clone_from(&spec.annotations);
     Ok(wanted)
+}
+
+/// Refuses powers that nobody knows.
+pub(crate) fn check_security(security: &Security) -> Result<(), SpecError> {
+    for (field, asked) in [("CapAdd", &security.cap_add), ("CapDrop", &security.cap_drop)] {
+        let request = CapabilityRequest { add: asked.clone(), ..CapabilityRequest::default() };
+        capabilities::names(&request).map_err(|unknown| SpecError::Capability { field, unknown })?;
+    }
+    let options = SecurityOptions::parse(&security.options);
+    options.map(drop).map_err(|error| SpecError::Security { message: error.to_string() })
 }
 
 /// The program and its arguments.

@@ -25,6 +25,9 @@ impl Registry {
     pub(crate) fn find(&self, term: &str) -> Result<Arc<Container>, FindError> {
         let index = self.index();
         let name = term.strip_prefix('/').unwrap_or(term);
+        if name.is_empty() {
+            return Err(FindError::Empty);
+        }
         let by_id = || index.containers.get(&term.parse().ok()?);
         let by_name = || index.containers.get(index.names.get(name)?);
         if let Some(container) = by_id().or_else(by_name) {
@@ -129,7 +132,9 @@ mod tests {
         check("1", Err("multiple IDs found with provided prefix: 1"));
         check("4", Err("No such container: 4"));
         check("nobody", Err("No such container: nobody"));
-        check("", Err("No such container: "));
+        for nothing in ["", "/"] {
+            check(nothing, Err("invalid name or ID supplied: \"\""));
+        }
     }
 
     #[test]

@@ -3,12 +3,16 @@
 use std::{
     io::{Read, Write},
     os::unix::net::UnixStream,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::Machine;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the engine answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,24 +45,46 @@ impl Machine {
     /// # Errors
     /// If the engine does not answer as HTTP has it.
     pub fn call(&self, method: &str, path: &str, body: &str) -> Result<Answer> {
-        let (socket, shown) = (self.socket(), format!("{method} {path}"));
-        let request = format!(
-            "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
+        self.send(method, path, "application/json", body.as_bytes())
+    }
+
+    /// Gives the engine an archive, to `/images/load` for example.
+    ///
+    /// # Errors
+    /// If the engine does not answer as HTTP has it.
+    pub fn upload(&self, path: &str, archive: &[u8]) -> Result<Answer> {
+        self.send("POST", path, "application/x-tar", archive)
+    }
+
+    fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Answer> {
+        let shown = format!("{method} {path}");
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
         );
-        let ask = move || -> std::io::Result<String> {
-            let mut stream = UnixStream::connect(socket)?;
-            stream.write_all(request.as_bytes())?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        let answer = self.within(ask).with_context(|| shown.clone())?;
+        let answer = self.say(&[head.as_bytes(), body].concat()).with_context(|| shown.clone())?;
         let (head, body) = answer.split_once("\r\n\r\n").with_context(|| format!("{shown}: {answer}"))?;
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
         let status = status.with_context(|| format!("{shown}: {head}"))?;
         let body = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_str(body) };
         Ok(Answer { status, body: body.unwrap_or_else(|_| Value::String(answer.clone())) })
+    }
+
+    /// Sends bytes as they are and reads whatever is answered until the engine ends the connection.
+    ///
+    /// # Errors
+    /// If it does not end it in time.
+    pub fn say(&self, bytes: &[u8]) -> Result<String> {
+        let (socket, bytes) = (self.socket(), bytes.to_vec());
+        let ask = move || -> std::io::Result<String> {
+            let mut stream = UnixStream::connect(socket)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(&bytes)?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer)?;
+            Ok(String::from_utf8_lossy(&answer).into_owned())
+        };
+        Ok(self.within(ask)?)
     }
 
     /// What `inspect` shows of a container.

@@ -10,8 +10,10 @@
 #![expect(clippy::disallowed_methods, reason = "clients of the engine are programs, and tests start them")]
 
 mod agreement;
+pub mod archive;
 mod call;
 pub mod dns;
+mod everything;
 pub mod images;
 mod leftovers;
 mod machine;
@@ -20,8 +22,10 @@ mod place;
 mod wait;
 
 pub use call::Answer;
+pub use everything::{Everything, difference};
 pub use leftovers::{Leftovers, remove_group};
 pub use machine::{Machine, OUTSIDE, OUTSIDE6, WIRE, WIRE6};
 pub use output::Output;
 pub use place::{Place, udp};
+pub use tar::EntryType;
 pub use wait::until;

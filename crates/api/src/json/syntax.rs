@@ -22,10 +22,30 @@ fn sentence(body: &[u8], error: &serde_json::Error) -> String {
         "expected `:`" => "after object key",
         "expected `,` or `}`" => "after object key:value pair",
         "expected `,` or `]`" => "after array element",
+        "expected ident" => return literal(body, error),
         other => return other.to_owned(),
     };
     let character = character_at(body, error.line(), error.column());
     format!("invalid character '{character}' {place}")
+}
+
+/// What is wrong with a word that begins as `null`, `true` or `false` do.
+fn literal(body: &[u8], error: &serde_json::Error) -> String {
+    let line = body.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let upto = line.get(..error.column()).unwrap_or(line);
+    let word = upto.rsplit(|byte| !byte.is_ascii_alphanumeric()).find(|word| !word.is_empty());
+    let word = String::from_utf8_lossy(word.unwrap_or_default()).into_owned();
+    let wanted = match word.chars().next() {
+        Some('n') => "null",
+        Some('t') => "true",
+        _ => "false",
+    };
+    match word.chars().zip(wanted.chars()).find(|(found, expected)| found != expected) {
+        Some((found, expected)) => {
+            format!("invalid character '{found}' in literal {wanted} (expecting '{expected}')")
+        }
+        None => format!("invalid literal {word}"),
+    }
 }
 
 /// The character at a line and column, both counted from 1.

@@ -197,10 +197,7 @@ mod tests {
         let flag = r#"name=web,"driver-opt=com.docker.network.endpoint.sysctls=net.x=1,net.y=2""#;
         let networks = read(&[flag], &Common::default()).expect("a network");
         let options = networks.endpoints["web"].as_ref().and_then(|web| web.driver_opts.as_ref());
-        assert_eq!(
-            options.expect("options")["com.docker.network.endpoint.sysctls"],
-            "net.x=1,net.y=2"
-        );
+        assert_eq!(options.expect("options")["com.docker.network.endpoint.sysctls"], "net.x=1,net.y=2");
         assert!(read(&[r#"name=web,"alias=x"#], &Common::default()).is_err());
     }
 

@@ -27,6 +27,7 @@ impl Engine {
     async fn create_now(&self, mut spec: ContainerSpec) -> Result<Created, CreateError> {
         spec::check(&spec)?;
         spec::check_available(&spec.limits)?;
+        crate::process::check_security(&spec.security)?;
         check_sources(&spec)?;
         let base = self.base(&spec.root).await?;
         if let Base::Image(image) = &base {
@@ -146,7 +147,8 @@ fn check_sources(spec: &ContainerSpec) -> Result<(), spec::SpecError> {
 
 /// What was asked for and will not be had. Docker's words.
 fn warnings(spec: &ContainerSpec) -> Vec<String> {
-    let discarded = |mode: &str| vec![format!("Published ports are discarded when using {mode} network mode")];
+    let discarded =
+        |mode: &str| vec![format!("Published ports are discarded when using {mode} network mode")];
     let is_publishing = !spec.network.publish.is_empty();
     match &spec.network.mode {
         NetworkMode::Host if is_publishing => discarded("host"),

@@ -197,7 +197,9 @@ impl DisconnectError {
             Self::Find(error) => error.kind(),
             Self::FindNetwork(error) => error.kind(),
             Self::FromHost => Kind::Invalid,
-            Self::MarkedForRemoval { .. } | Self::NotConnected { .. } | Self::NotAttached { .. } => Kind::Refused,
+            Self::MarkedForRemoval { .. } | Self::NotConnected { .. } | Self::NotAttached { .. } => {
+                Kind::Refused
+            }
             Self::Leave { .. } | Self::Store(_) => Kind::System,
         }
     }

@@ -1,5 +1,6 @@
 //! Which parts of a specification do not go together, in Docker's words.
 
+use runtime::spec::capabilities::UnknownCapability;
 use thiserror::Error;
 
 use super::{ContainerSpec, MountKind, NamespaceMode, NetworkMode, RestartPolicy, Root};
@@ -23,6 +24,10 @@ pub enum SpecError {
     Links { mode: &'static str },
     #[error("conflicting options: {what} and the container type network mode")]
     ContainerMode { what: &'static str },
+    #[error("invalid {field}: {unknown}")]
+    Capability { field: &'static str, unknown: UnknownCapability },
+    #[error("{message}")]
+    Security { message: String },
     #[error("invalid network mode netns:{path}: there is no such file")]
     NoNamespace { path: String },
     #[error("conflicting options: hostname and the UTS mode")]

@@ -117,7 +117,7 @@ fn known(asked: &[String]) -> Result<(BTreeSet<&'static str>, bool), UnknownCapa
         match ALL.into_iter().find(|name| *name == full) {
             Some(name) => drop(names.insert(name)),
             None if upper == "ALL" => all = true,
-            None => return Err(UnknownCapability { name: asked.clone() }),
+            None => return Err(UnknownCapability { name: full }),
         }
     }
     Ok((names, all))
