@@ -285,8 +285,13 @@ fn devices(security: &Security) -> Result<Vec<Device>, ProcessError> {
     }
     let failed = |asked: &DeviceSpec, source: io::Error| ProcessError::Invalid {
         message: format!(
-            "error gathering device information while adding custom device {:?}: {source}",
-            asked.host
+            "error gathering device information while adding custom device {:?}: {}",
+            asked.host,
+            if source.kind() == io::ErrorKind::NotFound {
+                "no such file or directory".to_owned()
+            } else {
+                source.to_string()
+            }
         ),
     };
     let one = |asked: &DeviceSpec| device(asked).map_err(|error| failed(asked, error));

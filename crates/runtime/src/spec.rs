@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub mod capabilities;
-mod defaults;
+pub mod defaults;
 mod document;
 pub mod mounts;
 pub mod resources;

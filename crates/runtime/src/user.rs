@@ -41,6 +41,10 @@ pub fn resolve(wanted: &str, extra_groups: &[String], passwd: &str, group: &str)
         Some(wanted) => user.ids.gid = gid(wanted, group)?,
         None => user.ids.additional_gids = memberships(&login(name, &user, passwd), group),
     }
+    // The group of its own is one of them: a file that shuts that group out shuts the process out.
+    let own = user.ids.gid;
+    user.ids.additional_gids.retain(|gid| *gid != own);
+    user.ids.additional_gids.insert(0, own);
     for extra in extra_groups {
         let gid = gid(extra, group)?;
         if !user.ids.additional_gids.contains(&gid) {
@@ -147,14 +151,14 @@ mod tests {
 
     #[test]
     fn finds_users_by_name_and_number() {
-        check("", &[], Ok((0, 0, &[10], "/root")));
-        check("root", &[], Ok((0, 0, &[10], "/root")));
-        check("web", &[], Ok((1000, 1001, &[10, 44], "/srv")));
-        check("1000", &[], Ok((1000, 1001, &[10, 44], "/srv")));
-        check("7", &[], Ok((77, 7, &[], "/seven")));
-        check("4711", &[], Ok((4711, 0, &[], "/")));
-        check("web:wheel", &[], Ok((1000, 10, &[], "/srv")));
-        check("web:5", &["video", "99"], Ok((1000, 5, &[44, 99], "/srv")));
+        check("", &[], Ok((0, 0, &[0, 10], "/root")));
+        check("root", &[], Ok((0, 0, &[0, 10], "/root")));
+        check("web", &[], Ok((1000, 1001, &[1001, 10, 44], "/srv")));
+        check("1000", &[], Ok((1000, 1001, &[1001, 10, 44], "/srv")));
+        check("7", &[], Ok((77, 7, &[7], "/seven")));
+        check("4711", &[], Ok((4711, 0, &[0], "/")));
+        check("web:wheel", &[], Ok((1000, 10, &[10], "/srv")));
+        check("web:5", &["video", "99"], Ok((1000, 5, &[5, 44, 99], "/srv")));
     }
 
     #[test]

@@ -122,6 +122,8 @@ fn host_config(spec: &ContainerSpec) -> HostConfig {
     host.ipc_mode = shown(spec.namespaces.ipc.text(), "private");
     host.cgroupns_mode = shown(spec.namespaces.cgroup.text(), "private");
     host.shm_size = spec.shm_size.and_then(|size| i64::try_from(size).ok()).unwrap_or(64 << 20);
+    host.masked_paths = spec.security.hidden();
+    host.readonly_paths = spec.security.read_only();
     host.port_bindings.get_or_insert_default();
     if host.runtime.is_empty() {
         crate::route::system::RUNTIME.clone_into(&mut host.runtime);

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::Engine;
 use crate::{
-    Connection, GraphDriver, Inspect, LiveConnection, MountKind, MountOrigin, MountPoint, MountSpec,
-    NetworkState,
+    Connection, ExecState, GraphDriver, Inspect, LiveConnection, MountKind, MountOrigin, MountPoint,
+    MountSpec, NetworkState,
     cnm::{Endpoint, Family, Model, PortBinding, Sandbox},
     container::Container,
     error::FindError,
@@ -36,7 +36,11 @@ impl Engine {
     fn look(&self, container: &Container, model: &Model) -> Inspect {
         let record = container.record();
         let mut words = process::arguments(&record.spec).into_iter();
-        let execs = container.live().execs.keys().copied().collect();
+        // Those that have ended are still found by their ids, but no longer belong to the container.
+        let live = container.live();
+        let left = live.execs.iter().filter(|(_, exec)| !matches!(exec.state, ExecState::Exited { .. }));
+        let execs = left.map(|(id, _)| *id).collect();
+        drop(live);
         Inspect {
             id: record.id,
             name: record.name.clone(),

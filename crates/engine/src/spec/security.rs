@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use runtime::spec::defaults;
 use serde::{Deserialize, Serialize};
 
 /// Powers given and taken.
@@ -23,6 +24,23 @@ pub struct Security {
     pub devices: Vec<DeviceSpec>,
     /// `c 1:3 rwm`
     pub device_cgroup_rules: Vec<String>,
+}
+
+impl Security {
+    /// What is hidden from the container: Docker's defaults, nothing from a privileged one.
+    pub fn hidden(&self) -> Option<Vec<String>> {
+        self.or_default(self.masked_paths.as_ref(), defaults::MASKED)
+    }
+
+    /// What the container may read only.
+    pub fn read_only(&self) -> Option<Vec<String>> {
+        self.or_default(self.readonly_paths.as_ref(), defaults::READ_ONLY)
+    }
+
+    fn or_default(&self, asked: Option<&Vec<String>>, default: &[&str]) -> Option<Vec<String>> {
+        let default = || default.iter().map(|path| (*path).to_owned()).collect();
+        asked.cloned().or_else(|| (!self.privileged).then(default))
+    }
 }
 
 /// A device of the host shown to the container.

@@ -4,7 +4,7 @@
 pub(super) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Hidden behind an empty file or directory (moby `oci/defaults.go`, 28.x).
-pub(super) const MASKED: &[&str] = &[
+pub const MASKED: &[&str] = &[
     "/proc/asound",
     "/proc/acpi",
     "/proc/interrupts",
@@ -20,5 +20,4 @@ pub(super) const MASKED: &[&str] = &[
 ];
 
 /// Not to be written even by root (moby `oci/defaults.go`).
-pub(super) const READ_ONLY: &[&str] =
-    &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+pub const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
