@@ -9,12 +9,12 @@ use crate::Machine;
 
 /// Paths that tell all the engine knows.
 const LISTS: [&str; 4] = ["/networks", "/containers/json?all=1", "/images/json?all=1", "/volumes"];
-/// What the kernel and the disk have, in lines whose order means nothing. Logs and databases
-/// grow and pages of memory come and go; their names are there, their sizes are not.
+/// What the kernel and the disk have, in lines whose order means nothing. What the kernel does by itself is left
+/// out: whether a link has a carrier, link-local IPv6. Logs and databases grow: their names are there, their sizes not.
 const COMMANDS: [(&str, &str); 6] = [
-    ("links", "ip -o link | sed 's/qlen [0-9]*//'"),
-    ("addresses", "ip -o addr | sed 's/valid_lft.*//'"),
-    ("routes", "ip route show table all; ip -6 route show table all | sed 's/expires [^ ]*//'"),
+    ("links", "ip -o link | sed -E 's/qlen [0-9]*//; s/NO-CARRIER,//; s/,LOWER_UP//; s/ state [A-Z]+//'"),
+    ("addresses", "ip -o addr | sed 's/valid_lft.*//' | grep -v fe80:"),
+    ("routes", "ip route show table all | grep -Ev 'fe80:|ff00::/8' | sed 's/ linkdown//'"),
     ("rules", "nft list ruleset"),
     ("sockets", "ss -Hltun | awk '{print $1, $5}'"),
     ("files", "find data exec -not -name '*.tmp'"),
