@@ -12,6 +12,7 @@ pub mod detach;
 pub mod error;
 pub mod event;
 pub mod exec;
+pub mod explain;
 pub mod filters;
 pub mod host_config;
 pub mod image;

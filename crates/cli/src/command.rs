@@ -5,6 +5,7 @@ mod create;
 mod diff;
 mod events;
 mod exec;
+mod explain;
 mod history;
 mod images;
 mod inspect;
@@ -222,6 +223,14 @@ pub(crate) enum NetworkVerb {
     /// Remove all networks that are not used
     #[command(after_help = "Example: tombolo network prune --force")]
     Prune(prune::Prune),
+    /// Compare the kernel with what it should hold
+    #[command(
+        after_help = "Example: tombolo network check --repair front    (exit code 1: something differs)"
+    )]
+    Check(explain::Check),
+    /// Print our nftables table, and what each part is for
+    #[command(after_help = "Example: tombolo network rules front")]
+    Rules(explain::Rules),
 }
 
 impl NetworkVerb {
@@ -234,6 +243,8 @@ impl NetworkVerb {
             Self::Disconnect(command) => command.run(client).await,
             Self::Rm(command) => command.run(client).await,
             Self::Prune(command) => command.networks(client).await,
+            Self::Check(command) => command.run(client).await,
+            Self::Rules(command) => command.run(client).await,
         }
     }
 }

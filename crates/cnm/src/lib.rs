@@ -12,6 +12,7 @@
 pub mod apply;
 pub mod controller;
 pub mod driver;
+pub mod explain;
 #[cfg(feature = "fake")]
 pub mod fake;
 pub mod files;

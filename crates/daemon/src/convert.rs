@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod container;
 pub(crate) mod event;
 pub(crate) mod exec;
+pub(crate) mod explain;
 pub(crate) mod image;
 pub(crate) mod inspect;
 pub(crate) mod limits;

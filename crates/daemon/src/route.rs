@@ -6,6 +6,7 @@ mod attach;
 mod containers;
 mod events;
 mod exec;
+mod explain;
 mod images;
 
 mod lifecycle;
@@ -35,6 +36,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(archive::routes())
         .merge(exec::routes())
         .merge(networks::routes())
+        .merge(explain::routes())
         .merge(images::routes())
         .merge(volumes::routes())
         .merge(events::routes())

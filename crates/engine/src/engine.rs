@@ -9,6 +9,7 @@ mod counts;
 mod create;
 mod exec;
 mod exit;
+mod explain;
 mod inspect;
 mod limits;
 mod logs;
@@ -40,6 +41,7 @@ use net::NetworkService;
 use runtime::seccomp;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use explain::{ExplainError, NetworkCheck};
 pub use networks::{NetworkInspect, NetworkMember};
 pub use options::{Created, Done, RemoveOptions, StopOptions, Update, WaitCondition, WaitExit};
 

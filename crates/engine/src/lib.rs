@@ -29,12 +29,12 @@ mod top;
 mod volume;
 
 pub use image;
-pub use net::{self, cnm};
+pub use net::{self, cnm, look::Finding};
 
 pub use config::Config;
 pub use engine::{
-    Created, Done, Engine, NetworkInspect, NetworkMember, RemoveOptions, StopOptions, Update, WaitCondition,
-    WaitExit,
+    Created, Done, Engine, ExplainError, NetworkCheck, NetworkInspect, NetworkMember, RemoveOptions,
+    StopOptions, Update, WaitCondition, WaitExit,
 };
 pub use error::{Kind, chain};
 pub use event::{Event, Events, Subscription};

@@ -29,6 +29,7 @@ mod address;
 mod firewall;
 mod flow;
 mod link;
+mod look;
 mod mark;
 mod namespace;
 mod nft;
@@ -40,6 +41,7 @@ use namespace::Inside;
 use refusal::refused;
 
 pub use cnm::nft::TABLE;
+pub use look::Surroundings;
 
 /// For how many descriptors there is room from the start: a thousand published
 /// ports, and two for each of a thousand sandboxes.

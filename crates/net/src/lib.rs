@@ -8,6 +8,7 @@ mod entropy;
 mod facts;
 pub mod host;
 mod lanes;
+pub mod look;
 mod pool;
 mod predefined;
 mod resolvers;

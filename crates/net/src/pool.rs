@@ -12,12 +12,17 @@ use std::{
 
 use cnm::{
     Delta,
-    apply::{self, Failed, Kernel, KernelError},
+    apply::{self, Extent, Failed, Kernel, KernelError},
+    plan::plan,
     state::State,
 };
 use thiserror::Error;
+use tokio::sync::oneshot;
 
-use crate::store::{Store, StoreError};
+use crate::{
+    look::Seen,
+    store::{Store, StoreError},
+};
 
 /// Something for a kernel thread to do.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub(crate) enum Job {
     Change { lane: u64, from: State, to: State, delta: Delta },
     /// Takes the kernel to a state from wherever it is.
     Repair { desired: State },
+    /// Compares the kernel with a state, and takes it there if that is asked for.
+    Look { desired: State, repair: bool, reply: oneshot::Sender<Result<Seen, KernelError>> },
 }
 
 /// What became of a job.
@@ -123,7 +130,18 @@ impl<K: Kernel> Worker<K> {
             Job::Repair { desired } => {
                 Finished::Repair { outcome: apply::reconcile(&mut self.kernel, &desired) }
             }
+            Job::Look { desired, repair, reply } => {
+                drop(reply.send(self.look(desired, repair)));
+                Finished::Repair { outcome: Ok(0) }
+            }
         }
+    }
+
+    fn look(&mut self, wanted: State, repair: bool) -> Result<Seen, KernelError> {
+        let observed = self.kernel.observe(Extent::All(&wanted))?;
+        let steps = if repair { plan(&observed, &wanted).steps } else { Vec::new() };
+        let errors = steps.iter().filter_map(|step| self.kernel.run(step).err()).collect();
+        Ok(Seen { observed, wanted, errors })
     }
 
     fn change(&mut self, from: &State, to: &State, delta: &Delta) -> Result<(), NotDone> {

@@ -180,6 +180,14 @@ impl NetworkService {
         }
     }
 
+    pub(crate) const fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub(crate) const fn commands(&self) -> &mpsc::Sender<Command> {
+        &self.commands
+    }
+
     /// The file that keeps a sandbox's own namespace.
     pub fn namespace(&self, sandbox: &SandboxId) -> PathBuf {
         self.host.namespace(sandbox)

@@ -32,6 +32,7 @@ use tokio::{
 use crate::{
     entropy,
     lanes::{Footprint, Lanes},
+    look::Look,
     pool::{Finished, Job, NotDone, Pool},
     resolvers::{self, Resolvers},
     service::{ChangeError, Outcome},
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Change(Box<Change>),
     /// Somebody changed what is ours.
     Disturbed(Disturbance),
+    /// Look at all there is when nothing is under way.
+    Look(Look),
     /// Finish what is under way, refuse the rest, let go of kernel and store, and say so.
     Close(oneshot::Sender<()>),
 }
@@ -102,6 +105,8 @@ pub(crate) struct Writer {
     under_way: BTreeMap<u64, UnderWay>,
     waiting: VecDeque<Box<Change>>,
     repair: Repair,
+    /// Questions to the kernel that wait until nothing is under way.
+    looks: VecDeque<Look>,
 }
 
 /// Why a change has not begun.
@@ -134,6 +139,7 @@ impl Writer {
             under_way: BTreeMap::new(),
             waiting: VecDeque::new(),
             repair: Repair::NotNeeded,
+            looks: VecDeque::new(),
         }
     }
 
@@ -149,6 +155,7 @@ impl Writer {
                 command = commands.recv() => match command {
                     Some(Command::Change(change)) => self.waiting.push_back(change),
                     Some(Command::Disturbed(disturbance)) => self.disturbed(&disturbance),
+                    Some(Command::Look(look)) => self.looks.push_back(look),
                     Some(Command::Close(reply)) => break Some(reply),
                     None => break None,
                 },
@@ -176,7 +183,15 @@ impl Writer {
             self.repair = Repair::UnderWay;
             self.pool.send(Job::Repair { desired: kernel_state(&self.accepted) });
         }
-        if self.repair != Repair::NotNeeded {
+        if self.repair == Repair::NotNeeded
+            && self.lanes.are_free()
+            && let Some(Look { repair, reply }) = self.looks.pop_front()
+        {
+            // As a repair that may change nothing: what comes meanwhile waits.
+            self.repair = Repair::UnderWay;
+            self.pool.send(Job::Look { desired: kernel_state(&self.accepted), repair, reply });
+        }
+        if self.repair != Repair::NotNeeded || !self.looks.is_empty() {
             return;
         }
         let mut ahead = Lanes::default();

@@ -79,6 +79,12 @@ refuse! {
     VolumeError, WaitError,
 }
 
+impl From<engine::ExplainError> for Refusal {
+    fn from(error: engine::ExplainError) -> Self {
+        Self::of(error.kind(), &error)
+    }
+}
+
 impl From<engine::ParseSignalError> for Refusal {
     fn from(error: engine::ParseSignalError) -> Self {
         Self::invalid(error.to_string())

@@ -1,0 +1,92 @@
+//! What explains the data path: documents of our own, below `/tombolo`. A field keeps its name and its meaning.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer of `GET /tombolo/network/check` and `POST /tombolo/network/repair`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkCheck {
+    /// Whether nothing differs and nobody drops all packets of a network.
+    pub clean: bool,
+    /// What is not as it should be; before the repair, if there was one.
+    pub differences: Vec<Difference>,
+    /// Chains of others that drop packets of ours, or may drop some.
+    pub foreign: Vec<ForeignDrop>,
+    /// What could not be looked at, and why.
+    pub notes: Vec<String>,
+    /// What a repair did, as one would type it; absent if none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<Vec<String>>,
+    /// What a repair could not do.
+    pub errors: Vec<String>,
+}
+
+/// One object of the kernel that is not as it should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Difference {
+    /// `missing`, `changed` or `unwanted`.
+    pub kind: String,
+    /// Which object: `bridge p0`.
+    pub object: String,
+    /// What is wrong with it.
+    pub sentence: String,
+}
+
+/// A chain of somebody else's that drops packets of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ForeignDrop {
+    /// Family and name: `inet filter`.
+    pub table: String,
+    /// The chain that has the rule.
+    pub chain: String,
+    /// The chain that the kernel calls: its hook and priority.
+    pub hook: String,
+    /// Lower runs earlier.
+    pub priority: i32,
+    /// The rule; absent if it is the chain's policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<u64>,
+    /// Whether it drops all of these packets, or may drop some.
+    pub certain: bool,
+    /// Which packets: `into network web`.
+    pub packets: Vec<String>,
+    /// All of this.
+    pub sentence: String,
+    /// What would let ours pass.
+    pub commands: Vec<String>,
+}
+
+/// The answer of `GET /tombolo/network/rules`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkRules {
+    /// The whole table as nft(8) reads it; empty when a network was asked for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub table: String,
+    /// What belongs to which network.
+    pub networks: Vec<RulesOfNetwork>,
+}
+
+/// The elements of one network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct RulesOfNetwork {
+    /// The network's name.
+    pub network: String,
+    /// Its elements, set by set.
+    pub parts: Vec<RulesPart>,
+}
+
+/// Elements of one set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct RulesPart {
+    /// The set's name in the table.
+    pub set: String,
+    /// What it is for.
+    pub purpose: String,
+    /// In nft's words: `tcp . 80 : 10.0.0.2 . 80`.
+    pub elements: Vec<String>,
+}
