@@ -22,7 +22,8 @@
 //! The kernel is as the model wants it; it forwards; no foreign rule drops; hosts of
 //! the wire have the host as their router. Source addresses are those that the
 //! kernel chooses for an unbound socket. Networks' pools do not overlap with each
-//! other or with the wire's. [`Place::Outside`] has an address of global scope.
+//! other or with the wire's. [`Place::Outside`] has an address of global scope, has routes
+//! to our networks by the host, and comes by a link that no network trusts.
 
 use std::net::IpAddr;
 
@@ -86,6 +87,8 @@ pub enum Way {
     Within,
     /// Over the bridge of a network that both are on; to or from the host itself as well.
     Link(NetworkId),
+    /// Routed by the host to the receiver's own address, as the network's gateway mode allows.
+    Routed(NetworkId),
     /// To an address of the host that leads to nobody: its own stack.
     Wire,
     /// By a published port of the host; the network is that of the receiver's gateway.

@@ -32,7 +32,7 @@ fn script(rows: &BTreeMap<&str, &str>) -> String {
             other => format!("--request {other} --header Content-Type:application/json --data {{}}"),
         };
         format!(
-            "echo \"{path}\t$(curl --silent --max-time 10 --unix-socket \"${{DOCKER_HOST#unix://}}\" --output body \
+            "printf '%s\\n' \"{path}\t$(curl --silent --max-time 10 --unix-socket \"${{DOCKER_HOST#unix://}}\" --output body \
              --write-out '%{{http_code}}' {method} 'http://engine{url}')\t$(tr '\\n\\t' '  ' < body)\"; : > body\n"
         )
     };

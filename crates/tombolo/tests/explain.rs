@@ -87,9 +87,9 @@ fn a_policy_of_others_is_named() -> Result<()> {
 #[test]
 fn a_rule_of_others_is_named() -> Result<()> {
     is_named_and_can_be_told_to_let_pass(
-        "nft 'add table ip fw; add chain ip fw all { type filter hook forward priority -5; }; add chain ip fw deep;
-              add rule ip fw all iifname wire jump deep; add rule ip fw deep reject'",
-        &["into network site", "chain all of table ip fw (hook forward, priority -5)", "of chain deep"],
+        "nft 'add table ip fw; add chain ip fw gate { type filter hook forward priority -5; }; add chain ip fw deep;
+              add rule ip fw gate iifname wire jump deep; add rule ip fw deep reject'",
+        &["into network site", "chain gate of table ip fw (hook forward, priority -5)", "of chain deep"],
     )
 }
 
@@ -97,8 +97,8 @@ fn a_rule_of_others_is_named() -> Result<()> {
 fn what_drops_only_some_packets_is_no_verdict() -> Result<()> {
     let machine = machine()?;
     machine
-        .sh("nft 'add table inet fw; add chain inet fw all { type filter hook forward priority 0; };
-                  add rule inet fw all iifname p9 drop; add rule inet fw all tcp dport 25 drop'")
+        .sh("nft 'add table inet fw; add chain inet fw gate { type filter hook forward priority 0; };
+                  add rule inet fw gate iifname p9 drop; add rule inet fw gate tcp dport 25 drop'")
         .ok()?;
     let said = says(machine.tombolo("network check"), 0, &["may be dropped", "by its rule with handle 3"])?;
     ensure!(!said.stdout.contains("handle 2"), "no packet of ours comes by p9: {}", said.stdout);

@@ -88,7 +88,11 @@ impl Difference {
                 Some(Object::Veth(veth)) => veth.master.as_deref() == link,
                 _ => false,
             },
-            _ => false,
+            Key::Sysctl(_)
+            | Key::Port { .. }
+            | Key::Table
+            | Key::LinkSysctl(Ns::Host, ..)
+            | Key::Route(Ns::Host, _) => false,
         }
     }
 }
@@ -97,11 +101,9 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, is, should } = self;
         match (is, should) {
-            (None, _) => match key {
-                Key::Sysctl(sysctl) => write!(f, "setting {} is not 1", sysctl.path()),
-                Key::Port { .. } => write!(f, "{key} is not reserved"),
-                key => write!(f, "{key} is missing"),
-            },
+            (None, _) if let Key::Sysctl(sysctl) = key => write!(f, "setting {} is not 1", sysctl.path()),
+            (None, _) if matches!(key, Key::Port { .. }) => write!(f, "{key} is not reserved"),
+            (None, _) => write!(f, "{key} is missing"),
             (Some(_), None) => write!(f, "{key} carries our mark and nobody wants it"),
             (Some(is), Some(should)) => {
                 write!(f, "{key} is otherwise: {}", Otherwise(is, should))

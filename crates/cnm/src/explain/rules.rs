@@ -30,6 +30,14 @@ pub const fn purpose(set: Set) -> &'static str {
         Set::Bridges => "our bridges: only what enters or leaves one of them is judged",
         Set::Internal => "internal networks: nothing is routed into or out of them",
         Set::Talk => "pairs of bridges whose containers may talk to one another",
+        Set::Apart => "bridges whose containers may not talk to one another",
+        Set::Open(_) => "networks whose containers are reached at all ports by their own addresses",
+        Set::Routed(_) => "networks whose containers are reached at published ports by their own addresses",
+        Set::Trusted => {
+            "links of the host whose neighbours reach published ports by the containers' own addresses"
+        }
+        Set::Source(_) => "networks whose traffic to elsewhere leaves with this address of the host",
+        Set::Reach(_) => "published ports by the containers' own addresses",
         Set::Masquerade(_) => "networks whose traffic to elsewhere leaves with an address of the host",
         Set::Hairpin(_) => "published containers and the bridges they are on: clients by these are hidden",
         Set::Itself(_) => "published containers that reach themselves by a published port",

@@ -6,7 +6,7 @@ use super::{
     Obstacle, Place, Seen, Step, Verdict, Way,
     way::{By, Packet},
 };
-use crate::{Family, Namespace, Network, PortBinding, Sandbox, splice::splices};
+use crate::{Family, Namespace, Network, PortBinding, Sandbox, model::WayIn, splice::splices};
 
 impl<'a> Packet<'a> {
     /// To an address of the host.
@@ -48,12 +48,14 @@ impl<'a> Packet<'a> {
         let is_open =
             Family::BOTH.iter().any(|family| model.gateway_endpoint(&sandbox.id, *family).is_some());
         let is_it = |binding: &&PortBinding| {
-            binding.proto == self.proto
+            binding.is_of_host()
+                && binding.proto == self.proto
                 && binding.host.contains(&self.port)
                 && (binding.host_address == at || binding.host_address == self.family().unspecified())
         };
         let binding = sandbox.ports.iter().find(is_it)?;
-        (is_open && sandbox.namespace != Namespace::Host).then_some((sandbox, binding))
+        let leads = model.way_in(&sandbox.id, self.family()) == WayIn::HostPorts;
+        (is_open && leads && sandbox.namespace != Namespace::Host).then_some((sandbox, binding))
     }
 
     /// The port inside that a port of the host leads to.

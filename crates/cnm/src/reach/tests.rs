@@ -20,10 +20,15 @@ struct Net(
 
 const ICC: &str = "com.docker.network.bridge.enable_icc";
 
+const MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
+
 const NETS: &[Net] = &[
     Net(1, "front", false, &[], &[("10.1.0.0/24", "10.1.0.1"), ("fd01::/64", "fd01::1")]),
     Net(2, "back", false, &[], &[("10.2.0.0/24", "10.2.0.1")]),
     Net(3, "inner", true, &[], &[("10.3.0.0/24", "10.3.0.1"), ("fd03::/64", "fd03::1")]),
+    Net(5, "open", false, &[(MODE, "nat-unprotected")], &[("10.5.0.0/24", "10.5.0.1")]),
+    Net(6, "routed", false, &[(MODE, "routed")], &[("10.6.0.0/24", "10.6.0.1")]),
+    Net(7, "isolated", true, &[(MODE, "isolated")], &[("10.7.0.0/24", "10.7.0.1")]),
     Net(4, "apart", false, &[(ICC, "false")], &[("10.4.0.0/24", "10.4.0.1")]),
 ];
 
@@ -39,6 +44,10 @@ const SANDBOXES: &[Member] = &[
     (6, "right", &[(4, 3)]),
     (7, "both", &[(1, 7), (2, 7)]),
     (8, "none", &[]),
+    (9, "all", &[(5, 2)]),
+    (10, "some", &[(6, 2)]),
+    (11, "alone", &[(7, 2)]),
+    (12, "alone2", &[(7, 3)]),
 ];
 
 const PORTS: &[(u8, Proto, &str, u16, u16, u16)] = &[
@@ -50,6 +59,8 @@ const PORTS: &[(u8, Proto, &str, u16, u16, u16)] = &[
     (3, Udp, "::", 5433, 5433, 5433),
     (5, Tcp, "198.51.100.1", 7000, 7009, 7),
     (4, Tcp, "0.0.0.0", 6000, 6000, 60),
+    (9, Tcp, "0.0.0.0", 6100, 6100, 61),
+    (10, Tcp, "0.0.0.0", 6200, 6200, 62),
 ];
 
 const fn id(n: u8) -> SandboxId {
@@ -62,7 +73,7 @@ fn network(Net(n, name, internal, options, pools): &Net) -> Network {
     let subnet = |(pool, gateway): &(&str, &str)| Subnet {
         pool: pool.parse().expect("a pool"),
         range: None,
-        gateway: Some(gateway.parse().expect("a gateway")),
+        gateway: (*name != "isolated").then(|| gateway.parse().expect("a gateway")),
         auxiliary: [].into(),
     };
     let (v4, v6) = pools.iter().map(subnet).partition(|subnet: &Subnet| subnet.pool.addr().is_ipv4());
@@ -101,7 +112,7 @@ fn model() -> Model {
             exposed: Vec::new(),
         });
         for (order, (net, last)) in (0..).zip(*networks) {
-            let pools = NETS[usize::from(*net) - 1].4;
+            let pools = NETS.iter().find(|of| of.0 == *net).expect("a network").4;
             delta.put_endpoint(Endpoint {
                 id: EndpointId::new([n * 16 + net; 32]),
                 name: (*name).to_owned(),
@@ -239,6 +250,26 @@ fn the_engine_carries_what_the_kernel_cannot_translate() {
     check("outside", Udp, "2001:db8::1", 5433, "not-carried");
     check("host", Udp, "::1", 53, "not-carried");
     check("outside", Tcp, "198.51.100.1", 5432, "host 198.51.100.1:5432 Own");
+}
+
+#[test]
+fn gateway_modes_open_and_close_a_network() {
+    check("outside", Tcp, "10.5.0.2", 1, "all 10.5.0.2:1 Own");
+    check("client", Udp, "10.5.0.2", 1, "all 10.5.0.2:1 Own");
+    check("outside", Tcp, "10.5.0.9", 1, "nobody");
+    check("outside", Tcp, "198.51.100.1", 6100, "all 10.5.0.2:61 Own");
+    check("all", Tcp, "192.0.2.7", 1, "leaves hidden");
+    check("outside", Tcp, "10.6.0.2", 62, "some 10.6.0.2:62 Own");
+    check("client", Tcp, "10.6.0.2", 62, "some 10.6.0.2:62 Own");
+    check("outside", Udp, "10.6.0.2", 62, "not-published");
+    check("outside", Tcp, "10.6.0.2", 63, "not-published");
+    check("host", Tcp, "10.6.0.2", 63, "some 10.6.0.2:63 Own");
+    check("outside", Tcp, "198.51.100.1", 6200, "host 198.51.100.1:6200 Own");
+    check("some", Tcp, "192.0.2.7", 1, "leaves");
+    check("alone", Tcp, "10.7.0.3", 1, "alone2 10.7.0.3:1 Own");
+    check("alone", Tcp, "10.7.0.1", 1, "nobody");
+    check("alone", Tcp, "10.1.0.1", 1, "no-gateway");
+    check("host", Tcp, "10.7.0.2", 1, "leaves");
 }
 
 #[test]

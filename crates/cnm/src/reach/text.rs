@@ -162,6 +162,7 @@ impl Verdict {
                 let way = match &arrival.way {
                     Way::Within => String::new(),
                     Way::Link(id) => format!(" by network {}", network(model, id)),
+                    Way::Routed(id) => format!(" routed into network {}", network(model, id)),
                     Way::Wire => " by the wire".to_owned(),
                     Way::Published(id) => format!(" by a published port and network {}", network(model, id)),
                     Way::Carried => " by the engine".to_owned(),

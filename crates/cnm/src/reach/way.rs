@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use super::{Arrival, Departure, Obstacle, Place, Seen, Step, Verdict, Way};
-use crate::{Endpoint, Family, Model, Namespace, Network, Proto, SandboxId};
+use crate::{
+    Endpoint, Family, Model, Namespace, Network, Proto, SandboxId,
+    driver::bridge::{Config, GatewayMode},
+};
 
 /// A packet on its way.
 #[derive(Debug)]
@@ -141,7 +144,9 @@ impl<'a> Packet<'a> {
         if network.internal {
             return Verdict::Fails(Obstacle::Internal { network: network.id });
         }
-        let hidden = network.bridge().is_some_and(|config| config.masquerade);
+        let family = self.family();
+        let hides = |config: &Config| config.masquerade && config.gateway_mode(family).translates();
+        let hidden = network.bridge().is_some_and(hides);
         Verdict::Leaves(Departure { by: Some(network.id), hidden })
     }
 
@@ -161,8 +166,43 @@ impl<'a> Packet<'a> {
             By::Wire | By::Bridge(..) if network.internal => {
                 Verdict::Fails(Obstacle::Internal { network: id })
             }
-            By::Wire | By::Bridge(..) => Verdict::Fails(Obstacle::NotPublished { network: id }),
+            By::Wire => self.foreign(None, network),
+            By::Bridge(from) => self.foreign(Some(from), network),
         }
+    }
+
+    /// Into a network by an address of it, as its gateway mode allows.
+    fn foreign(&self, from: Option<&Network>, network: &Network) -> Verdict {
+        let (id, held) = (network.id, holder(self.model, network, self.to));
+        let mode = network.bridge().map(|config| config.gateway_mode(self.family()));
+        let open = match (mode, held) {
+            (Some(GatewayMode::Unprotected), _) => true,
+            (Some(GatewayMode::Routed), Some((_, sandbox))) => self.is_published_inside(&sandbox),
+            (Some(GatewayMode::Nat), Some((endpoint, sandbox))) => {
+                let gateway = self.model.gateway_endpoint(&sandbox, self.family());
+                gateway.is_some_and(|gateway| gateway.id == endpoint.id)
+                    && is_trusted(from, network)
+                    && self.is_published_inside(&sandbox)
+            }
+            _ => false,
+        };
+        match held {
+            Some((_, sandbox)) if open => {
+                self.arrives(Place::Sandbox(sandbox), (self.to, self.port), Way::Routed(id), Seen::Own)
+            }
+            None if open => Verdict::Fails(Obstacle::Nobody { network: id, address: self.to }),
+            _ => Verdict::Fails(Obstacle::NotPublished { network: id }),
+        }
+    }
+
+    /// Whether a sandbox publishes the port by its own number, under whatever number on the host.
+    fn is_published_inside(&self, sandbox: &SandboxId) -> bool {
+        let bindings = self.model.sandbox(sandbox).into_iter().flat_map(|sandbox| &sandbox.ports);
+        bindings.into_iter().any(|binding| {
+            binding.proto == self.proto
+                && Family::of(&binding.host_address) == self.family()
+                && binding.container.contains(&self.port)
+        })
     }
 }
 
@@ -186,13 +226,24 @@ fn is_link_local6(address: IpAddr) -> bool {
 
 /// Whether the host has this address on the bridge of the network.
 pub(super) fn is_host_on(network: &Network, address: IpAddr) -> bool {
-    network.bridge().is_some() && network.ipam.all().any(|subnet| subnet.gateway == Some(address))
+    has_gateway(network, address) && network.ipam.all().any(|subnet| subnet.gateway == Some(address))
 }
 
 /// Whether the host has a route to the address by the bridge of the network: an address of the same subnet.
 fn has_route(network: &Network, address: IpAddr) -> bool {
     let of_subnet = network.ipam.all().find(|subnet| subnet.pool.contains(&address));
-    network.bridge().is_some() && of_subnet.is_some_and(|subnet| subnet.gateway.is_some())
+    has_gateway(network, address) && of_subnet.is_some_and(|subnet| subnet.gateway.is_some())
+}
+
+/// Whether the bridge has an address of its own of the same family.
+fn has_gateway(network: &Network, address: IpAddr) -> bool {
+    network.bridge().is_some_and(|config| config.has_gateway(Family::of(&address)))
+}
+
+/// Whether a network trusts what comes by the bridge of another one.
+fn is_trusted(from: Option<&Network>, network: &Network) -> bool {
+    let link = from.and_then(|from| from.bridge()).map(|config| &config.link);
+    link.is_some_and(|link| network.bridge().is_some_and(|config| config.trusted.contains(link)))
 }
 
 /// Who holds an address on a network and has joined a sandbox.
