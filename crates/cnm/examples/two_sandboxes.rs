@@ -1,11 +1,13 @@
 //! Joins two sandboxes without the engine: a model, five requests, one plan.
 
+use std::sync::Arc;
+
 use cnm::{
     DnsSettings, EndpointId, EndpointSettings, Model, Namespace, NetworkId, SandboxId,
     apply::apply,
     controller::{Context, Defaults, Host, Request, decide_all},
     fake::FakeKernel,
-    names::{self, Question},
+    names::{Question, View},
     plan::plan,
     spec::{EndpointSpec, NetworkForm, NetworkSpec, SandboxSpec},
     state::kernel_state,
@@ -54,8 +56,9 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     apply(&mut kernel, &from, &to)?;
 
     // What the client's resolver says.
-    let question = Question::Addresses(cnm::Family::V4, "server".to_owned());
-    println!("server is {:?}", names::answer(&after, &SandboxId::new([2; 32]), &question));
+    let (view, mut found) = (View::new(&Arc::new(after.clone()), &SandboxId::new([2; 32])), Vec::new());
+    let question = Question::Addresses(cnm::Family::V4, "server");
+    println!("server is {:?}", view.answer(&question, &mut found));
 
     // The way back is the same way.
     apply(&mut kernel, &to, &kernel_state(&after.apply(&delta.inverse(&before))))?;

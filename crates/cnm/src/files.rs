@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use crate::{DnsSettings, Family, Model, Namespace, Sandbox, SandboxId, names};
+use crate::{DnsSettings, Endpoint, Family, Link, LinkTarget, Model, Namespace, Sandbox, SandboxId, names};
 
 /// Where the resolver of a sandbox listens.
 pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
@@ -138,6 +138,9 @@ pub fn hosts(model: &Model, sandbox: &SandboxId, loopback: Loopback, host: &str)
     for (name, address) in &dns.extra_hosts {
         line(&mut text, format_args!("{address}\t{name}"));
     }
+    for endpoint in model.endpoints_of_sandbox(&sandbox.id) {
+        endpoint.settings.links.iter().for_each(|link| link_lines(model, endpoint, link, &mut text));
+    }
     let own = match (dns.hostname.as_str(), dns.domainname.as_str()) {
         ("", _) => return Some(text),
         (hostname, "") => hostname.to_owned(),
@@ -147,6 +150,20 @@ pub fn hosts(model: &Model, sandbox: &SandboxId, loopback: Loopback, host: &str)
         line(&mut text, format_args!("{address}\t{own}"));
     }
     Some(text)
+}
+
+/// The lines of somebody who is linked to on the same network: alias, hostname, name.
+/// None while he is not there.
+fn link_lines(model: &Model, own: &Endpoint, link: &Link, text: &mut String) {
+    let LinkTarget::Owner(owner) = &link.target else { return };
+    let there = model.endpoints_of_owner(owner).find(|other| other.network == own.network);
+    let Some((other, sandbox)) = there.and_then(|other| Some((other, model.sandbox(other.sandbox()?)?)))
+    else {
+        return;
+    };
+    let names = [link.alias.as_str(), &sandbox.dns.hostname, &other.name];
+    let names = names::distinct(names.map(ToOwned::to_owned).to_vec()).join(" ");
+    other.addresses().for_each(|address| line(text, format_args!("{address}\t{names}")));
 }
 
 /// /etc/resolv.conf of a sandbox of the model, out of the host's.

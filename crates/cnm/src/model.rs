@@ -123,9 +123,27 @@ pub struct EndpointSettings {
     pub aliases: Vec<String>,
     /// All names it answers to, the container's first; empty where the network resolves none.
     pub dns_names: Vec<String>,
+    /// Names of others that only this endpoint's sandbox knows.
+    pub links: Vec<Link>,
     pub driver_options: BTreeMap<String, String>,
     /// The highest priority provides the default gateway.
     pub gateway_priority: i32,
+}
+
+/// A name of somebody else on the network, for one sandbox alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub alias: String,
+    pub target: LinkTarget,
+}
+
+/// Whom a link means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkTarget {
+    /// Whoever has this name when it is asked for: where the network resolves names.
+    Name(String),
+    /// The endpoint of this owner, by lines of /etc/hosts: where it resolves none.
+    Owner(String),
 }
 
 /// Whether an endpoint is in a sandbox, and what is true only then.

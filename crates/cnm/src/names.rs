@@ -1,31 +1,34 @@
 //! Who answers to which name: what the resolver of a sandbox says, decided without I/O.
 //!
 //! A sandbox sees the joined endpoints of the networks it is on, by each of their
-//! names and by `name.network`. The networks are asked in the order in which they
-//! provide default gateways.
+//! names and by `name.network`; what its own endpoints link to, by the alias that
+//! only it knows; and behind `*.name` every name below it that nobody has. The
+//! networks are asked in the order in which they provide default gateways.
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-use crate::{Endpoint, Family, Model, Sandbox, SandboxId};
+use imbl::OrdSet;
 
-/// What a process in a sandbox wants to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {
+use crate::{EndpointId, Family, LinkTarget, Model, NetworkId, Sandbox, SandboxId};
+
+/// What a process in a sandbox wants to know. Names are in lower case, without a final dot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question<'a> {
     /// The addresses of a name: A or AAAA.
-    Addresses(Family, String),
+    Addresses(Family, &'a str),
     /// The names of an address: PTR.
     Names(IpAddr),
     /// Any other type of record.
-    Other(String),
+    Other(&'a str),
 }
 
 /// What to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Answer<'a> {
     /// Addresses in a fixed order; who sends them may turn them for fairness.
-    Addresses(Vec<IpAddr>),
-    /// Names without the final dot.
-    Names(Vec<String>),
+    Addresses(&'a [IpAddr]),
+    /// A name without the final dot.
+    Name(String),
     /// The name exists and has nothing of the kind: NOERROR without records.
     Empty,
     /// Nobody here has the name, and nobody else may be asked: NXDOMAIN.
@@ -47,89 +50,168 @@ pub(crate) fn distinct(names: Vec<String>) -> Vec<String> {
     names.into_iter().filter(|name| !name.is_empty() && seen.insert(name.to_ascii_lowercase())).collect()
 }
 
+/// What a name in lower case stands for: all names below `*.`, or itself.
+pub(crate) fn below_wildcard(name: &str) -> Option<&str> {
+    name.strip_prefix("*.").filter(|rest| !rest.is_empty())
+}
+
 /// Whether a sandbox gets a resolver of its own: it is on a network that users defined.
 pub fn needs_resolver(model: &Model, sandbox: &SandboxId) -> bool {
     model.endpoints_of_sandbox(sandbox).any(|endpoint| !model.network_of(endpoint).is_predefined())
 }
 
-/// What to say to a process in a sandbox.
-pub fn answer(model: &Model, sandbox: &SandboxId, question: &Question) -> Answer {
-    let Some(sandbox) = model.sandbox(sandbox) else {
-        return Answer::NoSuchName;
-    };
-    let known = match question {
-        Question::Addresses(family, name) => addresses(model, sandbox, *family, &normal(name)),
-        Question::Names(address) => names(model, sandbox, *address),
-        Question::Other(name) => is_known(model, sandbox, &normal(name)).then_some(Answer::Empty),
-    };
-    known.unwrap_or_else(|| unknown(model, sandbox, question))
+/// What a sandbox sees of one model. Made once, it answers without locks, and without
+/// allocating but for the name of an address.
+#[derive(Clone, Debug)]
+pub struct View {
+    model: Arc<Model>,
+    /// In the order in which they are asked.
+    networks: Vec<Seen>,
+    others: Others,
 }
 
-/// A name as the index has it.
-fn normal(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+/// A network that a sandbox is on.
+#[derive(Clone, Debug)]
+struct Seen {
+    id: NetworkId,
+    /// In lower case, as all names here.
+    name: String,
+    /// Alias and name of who is meant.
+    links: Vec<(String, String)>,
 }
 
-/// What to say when nobody on the networks of the sandbox has the name.
-fn unknown(model: &Model, sandbox: &Sandbox, question: &Question) -> Answer {
-    let single = matches!(question, Question::Addresses(_, name) if !normal(name).contains('.'));
-    if single && names_need_dots(sandbox) {
-        return Answer::Empty;
+/// What becomes of names that nobody here has.
+#[derive(Clone, Copy, Debug)]
+struct Others {
+    /// The user said that names with few dots are not to be asked for as they are.
+    need_dots: bool,
+    /// There is somebody to ask.
+    may_ask: bool,
+}
+
+impl View {
+    /// What a sandbox sees of a model: nothing, if it is not of it.
+    pub fn new(model: &Arc<Model>, id: &SandboxId) -> Self {
+        let Some(sandbox) = model.sandbox(id) else {
+            let others = Others { need_dots: false, may_ask: false };
+            return Self { model: Arc::clone(model), networks: Vec::new(), others };
+        };
+        let ranked = model.endpoints_by_rank(id);
+        let networks = ranked.iter().map(|endpoint| Seen {
+            id: endpoint.network,
+            name: model.network_of(endpoint).name.to_ascii_lowercase(),
+            links: endpoint.settings.links.iter().filter_map(link).collect(),
+        });
+        let has_gateway =
+            ranked.iter().any(|own| Family::BOTH.iter().any(|family| model.gateway(own, *family).is_some()));
+        let others = Others {
+            need_dots: names_need_dots(sandbox),
+            may_ask: has_gateway || !sandbox.dns.servers.is_empty(),
+        };
+        Self { networks: networks.collect(), others, model: Arc::clone(model) }
     }
-    let mut gateways = Family::BOTH.iter().filter_map(|family| model.gateway_endpoint(&sandbox.id, *family));
-    match gateways.next() {
-        None if sandbox.dns.servers.is_empty() => Answer::NoSuchName,
-        _ => Answer::AskUpstream,
+
+    /// The model that is seen.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
     }
+
+    /// What to say to a process in the sandbox. `found` is room for addresses.
+    pub fn answer<'a>(&self, question: &Question<'_>, found: &'a mut Vec<IpAddr>) -> Answer<'a> {
+        found.clear();
+        let is_known = match *question {
+            Question::Addresses(family, name) => self.addresses(name, Some(family), found),
+            Question::Other(name) => self.addresses(name, None, found),
+            Question::Names(address) => match self.name(address) {
+                Some(name) => return Answer::Name(name),
+                None => false,
+            },
+        };
+        match is_known {
+            true if found.is_empty() => Answer::Empty,
+            true => Answer::Addresses(found),
+            false => self.unknown(question),
+        }
+    }
+
+    /// What to say when nobody on the networks of the sandbox has the name.
+    fn unknown(&self, question: &Question<'_>) -> Answer<'static> {
+        let is_short = matches!(question, Question::Addresses(_, name) if !name.contains('.'));
+        match (is_short && self.others.need_dots, self.others.may_ask) {
+            (true, _) => Answer::Empty,
+            (false, true) => Answer::AskUpstream,
+            (false, false) => Answer::NoSuchName,
+        }
+    }
+
+    /// Finds addresses of a family under a name, and says whether anybody has the name.
+    ///
+    /// A name is looked for as a whole, then as `name.network` for every place where it
+    /// can be divided; what somebody has comes before what lies below a wildcard.
+    fn addresses(&self, name: &str, family: Option<Family>, found: &mut Vec<IpAddr>) -> bool {
+        let mut known = false;
+        for find in [Self::exact, Self::below] {
+            for (word, of) in splits(name) {
+                let on = || self.networks.iter().filter(|seen| of.is_none_or(|of| of == seen.name));
+                let linked = on().filter_map(|seen| Some((seen, seen.link(word)?)));
+                let plain = on().filter(|seen| seen.link(word).is_none()).map(|seen| (seen, word));
+                for holders in linked.chain(plain).filter_map(|(seen, word)| find(self, seen, word)) {
+                    known = true;
+                    let endpoints = holders.iter().filter_map(|id| self.model.endpoint(id));
+                    let addresses = endpoints.filter_map(|endpoint| endpoint.address(family?));
+                    found.extend(addresses.map(|net| net.addr()));
+                    if !found.is_empty() {
+                        return true;
+                    }
+                }
+            }
+            if known {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn exact(&self, seen: &Seen, word: &str) -> Option<&OrdSet<EndpointId>> {
+        self.model.dns_names_of(&seen.id)?.get(word)
+    }
+
+    /// Who has `*.` and the longest part of the word behind a dot.
+    fn below(&self, seen: &Seen, word: &str) -> Option<&OrdSet<EndpointId>> {
+        let wildcards = self.model.wildcards_of(&seen.id)?;
+        word.match_indices('.').find_map(|(dot, _)| wildcards.get(&word[dot + 1..]))
+    }
+
+    fn name(&self, address: IpAddr) -> Option<String> {
+        self.networks.iter().find_map(|seen| {
+            let endpoint = self.model.endpoint_by_address(&seen.id, address)?;
+            let first = endpoint.settings.dns_names.first().filter(|_| endpoint.sandbox().is_some())?;
+            Some(format!("{first}.{}", self.model.network_of(endpoint).name))
+        })
+    }
+}
+
+impl Seen {
+    fn link(&self, alias: &str) -> Option<&str> {
+        self.links.iter().find(|(of, _)| of == alias).map(|(_, name)| name.as_str())
+    }
+}
+
+fn link(link: &crate::Link) -> Option<(String, String)> {
+    match &link.target {
+        LinkTarget::Name(name) => Some((link.alias.to_ascii_lowercase(), name.to_ascii_lowercase())),
+        LinkTarget::Owner(_) => None,
+    }
+}
+
+/// The whole name, and its two parts at every dot.
+fn splits(name: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let dots = name.match_indices('.').map(move |(dot, _)| (&name[..dot], Some(&name[dot + 1..])));
+    std::iter::once((name, None)).chain(dots)
 }
 
 /// Whether the user said that names with few dots are not to be asked for as they are.
 fn names_need_dots(sandbox: &Sandbox) -> bool {
     let ndots = sandbox.dns.options.iter().filter_map(|option| option.strip_prefix("ndots:"));
     ndots.filter_map(|number| number.parse().ok()).next_back().is_some_and(|number: u32| number > 0)
-}
-
-fn addresses(model: &Model, sandbox: &Sandbox, family: Family, name: &str) -> Option<Answer> {
-    let of_family = |endpoint: &Arc<Endpoint>| endpoint.address(family).map(|net| net.addr());
-    let mut known = false;
-    for endpoints in holders(model, sandbox, name) {
-        let addresses: Vec<_> = endpoints.iter().copied().filter_map(of_family).collect();
-        if !addresses.is_empty() {
-            return Some(Answer::Addresses(addresses));
-        }
-        known |= !endpoints.is_empty();
-    }
-    known.then_some(Answer::Empty)
-}
-
-fn is_known(model: &Model, sandbox: &Sandbox, name: &str) -> bool {
-    holders(model, sandbox, name).any(|endpoints| !endpoints.is_empty())
-}
-
-/// Who has the name, network by network: first as a whole, then as `name.network`
-/// for every place where it can be divided.
-fn holders<'a>(
-    model: &'a Model,
-    sandbox: &Sandbox,
-    name: &str,
-) -> impl Iterator<Item = Vec<&'a Arc<Endpoint>>> {
-    let own = model.endpoints_by_rank(&sandbox.id);
-    let dots = name.match_indices('.').map(|(dot, _)| (&name[..dot], Some(&name[dot + 1..])));
-    let splits: Vec<_> = std::iter::once((name, None)).chain(dots).collect();
-    let asked = splits.into_iter().flat_map(|(name, of)| own.iter().map(move |own| (name, of, *own)));
-    let found = asked.filter(|(_, of, own)| {
-        of.is_none_or(|network| model.network_of(own).name.eq_ignore_ascii_case(network))
-    });
-    let found = found.map(|(name, _, own)| model.endpoints_by_dns_name(&own.network, name).collect());
-    found.collect::<Vec<_>>().into_iter()
-}
-
-fn names(model: &Model, sandbox: &Sandbox, address: IpAddr) -> Option<Answer> {
-    let ranked = model.endpoints_by_rank(&sandbox.id);
-    let mut found = ranked.iter().filter_map(|own| {
-        let endpoint = model.endpoint_by_address(&own.network, address)?;
-        let first = endpoint.settings.dns_names.first().filter(|_| endpoint.sandbox().is_some())?;
-        Some(format!("{first}.{}", model.network_of(endpoint).name))
-    });
-    found.next().map(|name| Answer::Names(vec![name]))
 }

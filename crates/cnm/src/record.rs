@@ -1,8 +1,8 @@
 //! The stored form of networks, sandboxes and endpoints: a version, and plain fields.
 //!
-//! The model may change as it likes; what is on disk may not. A field that is added
-//! or changed raises the version in the same commit, and a committed file of every
-//! version is read by a test.
+//! The model may change as it likes; what is on disk may not. A field that is changed
+//! raises the version in the same commit, and so does a new one, unless it is absent from
+//! a record that says nothing by it. A committed file of every version is read by a test.
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ mod network;
 mod ports;
 
 pub use self::{
-    dns::{ExtraHostError, extra_host},
+    dns::{ExtraHostError, LinkError, extra_host, link},
     endpoint::{EndpointForm, EndpointProblem, InvalidEndpointError},
     network::{
         DriverSpec, InvalidNetworkError, NetworkForm, NetworkSpec, PoolForm, PoolProblem, PoolWish,

@@ -12,6 +12,7 @@ mod exit;
 mod explain;
 mod inspect;
 mod limits;
+mod links;
 mod logs;
 mod networks;
 mod open;

@@ -10,6 +10,7 @@ use std::{
     fs, io,
     io::Write,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use runtime::spec::Mount;
@@ -36,8 +37,17 @@ pub(crate) fn paths(directory: &Path) -> ManagedFiles {
     }
 }
 
+/// Held while files are written: who writes last has the newest model.
+static WRITING: Mutex<()> = Mutex::new(());
+
 /// Writes what a sandbox says now. A sandbox that is gone says nothing.
-pub(crate) fn write(paths: &ManagedFiles, model: &Model, sandbox: &SandboxId) -> io::Result<()> {
+pub(crate) fn write(
+    paths: &ManagedFiles,
+    model: impl FnOnce() -> Arc<Model>,
+    sandbox: &SandboxId,
+) -> io::Result<()> {
+    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let model = &model();
     let Some(known) = model.sandbox(sandbox) else { return Ok(()) };
     let own = fs::read_to_string(RESOLV_CONF).unwrap_or_default();
     let behind = fs::read_to_string(BEHIND_STUB).ok();

@@ -34,6 +34,8 @@ pub struct Inspect {
     pub files: ManagedFiles,
     /// As the container sees it.
     pub hostname: String,
+    /// Those of the default network, as `/name:/own name/alias`.
+    pub links: Vec<String>,
     pub execs: Vec<ExecId>,
     pub mounts: Vec<MountPoint>,
     pub network: NetworkState,

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use crate::{
     EndpointSpec, NetworkMode,
     cnm::{
-        Attachment, DnsSettings, EndpointId, EndpointSettings, HostPorts, Model, Namespace, Network,
-        PortMapping, Ports, SandboxId,
+        Attachment, DnsSettings, EndpointId, EndpointSettings, HostPorts, Link, LinkTarget, Model, Namespace,
+        Network, PortMapping, Ports, SandboxId,
         controller::Request,
         spec::{self, EndpointForm, SandboxSpec, SandboxUpdate},
     },
@@ -70,11 +70,30 @@ pub(crate) fn settings(
         mac: asked.mac.clone(),
         aliases: asked.aliases.clone(),
         dns_names: dns_names(record, asked),
+        links: links(record, asked, network),
         driver_options: asked.driver_options.clone(),
         gateway_priority: asked.gateway_priority,
     };
     EndpointSettings::parse(form, network)
         .map_err(|error| NetworkError::Settings { message: error.to_string() })
+}
+
+/// Whom a container knows by names of its own: the links of a connection, and on the
+/// mode's network those of the container.
+fn links(record: &Record, asked: &EndpointSpec, network: &Network) -> Vec<Link> {
+    let of_mode = record.spec.network.mode.network() == Some(network.name.as_str());
+    let own = record.spec.network.links.iter().filter(|_| of_mode);
+    let parsed = asked.links.iter().chain(own).filter_map(|text| spec::link(text).ok());
+    let target = |name: &str| match network.is_predefined() {
+        true => LinkTarget::Owner(name.to_owned()),
+        false => LinkTarget::Name(name.to_owned()),
+    };
+    let mut links: Vec<_> =
+        parsed.map(|(name, alias)| Link { alias: alias.to_owned(), target: target(name) }).collect();
+    // Clients say the same in both places.
+    let mut seen = BTreeSet::new();
+    links.retain(|link| seen.insert(link.alias.clone()));
+    links
 }
 
 /// All names a container answers to on a network that resolves names.

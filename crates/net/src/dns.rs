@@ -7,7 +7,7 @@
 //! of the host's servers from the host, or of the sandbox's own from inside it.
 //!
 //! ```text
-//! process → 127.0.0.11:53 → (redirect) → 127.0.0.11:PORT → server ─ names::answer
+//! process → 127.0.0.11:53 → (redirect) → 127.0.0.11:PORT → server ─ names::View
 //!                                                                 └ forward → upstream
 //! ```
 
@@ -191,7 +191,8 @@ async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> 
 /// Reads arbitrary bytes as a query and as an answer to it, with every reader of this module.
 #[doc(hidden)]
 pub fn read_anything(bytes: &[u8]) {
-    let answer = cnm::names::Answer::Addresses(vec![cnm::Family::V6.unspecified(); 100]);
+    let addresses = [cnm::Family::V6.unspecified(); 100];
+    let answer = cnm::names::Answer::Addresses(&addresses);
     if let message::Asked::Question(query) = message::read(bytes) {
         query.reply(&answer, message::Transport::Udp, bytes.len());
     }

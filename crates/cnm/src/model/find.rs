@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use thiserror::Error;
 
-use super::{IntervalSet, PortIndex};
+use super::{IntervalSet, PortIndex, index::Named};
 use crate::{
     Endpoint, EndpointId, Family, Model, Network, NetworkId, Sandbox, SandboxId, Subnet,
     driver::bridge::GatewayMode, ipam,
@@ -137,15 +137,21 @@ impl Model {
         entries.map(|(_, id)| self.indexed(id))
     }
 
-    /// The joined endpoints of a network that answer to a name in lower case.
-    pub(crate) fn endpoints_by_dns_name(
-        &self,
-        network: &NetworkId,
-        name: &str,
-    ) -> impl Iterator<Item = &Arc<Endpoint>> + use<'_> {
-        let (network, name): (_, Arc<str>) = (*network, name.into());
-        let entries = self.index.names.range((network, Arc::clone(&name), EndpointId::new([0; 32]))..);
-        entries.take_while(move |(on, of, _)| *on == network && *of == name).map(|(.., id)| self.indexed(id))
+    /// Who answers to which name in lower case on a network.
+    pub(crate) fn dns_names_of(&self, network: &NetworkId) -> Option<&Named> {
+        self.index.names.get(network)
+    }
+
+    /// Who answers to all names below which on a network.
+    pub(crate) fn wildcards_of(&self, network: &NetworkId) -> Option<&Named> {
+        self.index.wildcards.get(network)
+    }
+
+    /// The joined endpoints whose /etc/hosts names an owner, by id.
+    pub fn endpoints_linked_to(&self, owner: &str) -> impl Iterator<Item = &Arc<Endpoint>> + use<'_> {
+        let owner: Arc<str> = owner.into();
+        let entries = self.index.linked.range((Arc::clone(&owner), EndpointId::new([0; 32]))..);
+        entries.take_while(move |(of, _)| *of == owner).map(|(_, id)| self.indexed(id))
     }
 
     /// The endpoints in a sandbox, in the order in which they provide default

@@ -7,7 +7,10 @@ use imbl::{OrdMap, OrdSet};
 use ipnet::IpNet;
 
 use super::{IntervalSet, PortIndex};
-use crate::{Attachment, Endpoint, EndpointId, Family, Mac, Network, NetworkId, Sandbox, SandboxId, ipam};
+use crate::{
+    Attachment, Endpoint, EndpointId, Family, LinkTarget, Mac, Network, NetworkId, Sandbox, SandboxId, ipam,
+    names,
+};
 
 /// The indexes of a model. Keys with text hold it as `Arc<str>`: a node of a
 /// persistent map is copied when it changes, and its keys with it.
@@ -28,10 +31,17 @@ pub(crate) struct Index {
     /// Joined endpoints in joining order.
     pub(crate) of_sandbox: OrdMap<(SandboxId, u32), EndpointId>,
     /// Names in lower case that joined endpoints answer to.
-    pub(crate) names: OrdSet<(NetworkId, Arc<str>, EndpointId)>,
+    pub(crate) names: OrdMap<NetworkId, Named>,
+    /// The same for names below a wildcard: `*.app` is here as `app`.
+    pub(crate) wildcards: OrdMap<NetworkId, Named>,
+    /// Owners that joined endpoints link to.
+    pub(crate) linked: OrdSet<(Arc<str>, EndpointId)>,
     pub(crate) sandbox_owners: OrdSet<(Arc<str>, SandboxId)>,
     pub(crate) ports: PortIndex,
 }
+
+/// Who has which name of a network.
+pub(crate) type Named = OrdMap<Arc<str>, OrdSet<EndpointId>>;
 
 impl Index {
     pub(super) fn insert_network(&mut self, network: &Network) {
@@ -97,7 +107,8 @@ impl Index {
         }
         if let Attachment::Joined { sandbox, order, .. } = endpoint.attachment {
             self.of_sandbox.insert((sandbox, order), id);
-            self.names.extend(names(endpoint));
+            self.linked.extend(linked(endpoint).map(|owner| (owner, id)));
+            self.insert_names(endpoint);
         }
     }
 
@@ -114,8 +125,31 @@ impl Index {
         }
         if let Attachment::Joined { sandbox, order, .. } = endpoint.attachment {
             self.of_sandbox.remove(&(sandbox, order));
-            for name in names(endpoint) {
-                self.names.remove(&name);
+            for owner in linked(endpoint) {
+                self.linked.remove(&(owner, id));
+            }
+            self.remove_names(endpoint);
+        }
+    }
+
+    fn insert_names(&mut self, endpoint: &Endpoint) {
+        for (is_wildcard, name) in names(endpoint) {
+            let of = if is_wildcard { &mut self.wildcards } else { &mut self.names };
+            let named = of.entry(endpoint.network).or_default();
+            named.entry(name).or_default().insert(endpoint.id);
+        }
+    }
+
+    fn remove_names(&mut self, endpoint: &Endpoint) {
+        for (is_wildcard, name) in names(endpoint) {
+            let of = if is_wildcard { &mut self.wildcards } else { &mut self.names };
+            let Some(named) = of.get_mut(&endpoint.network) else { continue };
+            let mut rest = named.remove(&name).unwrap_or_default();
+            rest.remove(&endpoint.id);
+            if !rest.is_empty() {
+                named.insert(name, rest);
+            } else if named.is_empty() {
+                of.remove(&endpoint.network);
             }
         }
     }
@@ -146,7 +180,21 @@ fn reserved(network: &Network) -> impl Iterator<Item = (Family, u128)> {
     })
 }
 
-fn names(endpoint: &Endpoint) -> impl Iterator<Item = (NetworkId, Arc<str>, EndpointId)> {
-    let names = endpoint.settings.dns_names.iter();
-    names.map(|name| (endpoint.network, name.to_ascii_lowercase().into(), endpoint.id))
+/// The names of an endpoint in lower case, and whether each is of those below it.
+fn names(endpoint: &Endpoint) -> impl Iterator<Item = (bool, Arc<str>)> {
+    endpoint.settings.dns_names.iter().map(|name| {
+        let name = name.to_ascii_lowercase();
+        match names::below_wildcard(&name) {
+            Some(rest) => (true, rest.into()),
+            None => (false, name.into()),
+        }
+    })
+}
+
+/// The owners that an endpoint links to.
+fn linked(endpoint: &Endpoint) -> impl Iterator<Item = Arc<str>> {
+    endpoint.settings.links.iter().filter_map(|link| match &link.target {
+        LinkTarget::Owner(owner) => Some(owner.as_str().into()),
+        LinkTarget::Name(_) => None,
+    })
 }

@@ -130,8 +130,24 @@ struct Settings {
     mac: Option<Mac>,
     aliases: Vec<String>,
     dns_names: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    links: Vec<Link>,
     driver_options: BTreeMap<String, String>,
     gateway_priority: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Link {
+    alias: String,
+    target: LinkTarget,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LinkTarget {
+    Name(String),
+    Owner(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,9 +179,52 @@ macro_rules! both {
 both!(Subnet, Subnet, { pool, range, gateway, auxiliary });
 both!(Ports, Ports, { proto, range });
 both!(PortBinding, PortBinding, { proto, host_address, host, container });
-both!(EndpointSettings, Settings, {
-    v4, v6, link_local, mac, aliases, dns_names, driver_options, gateway_priority
-});
+both!(Link, Link, { alias, target });
+
+impl From<model::LinkTarget> for LinkTarget {
+    fn from(target: model::LinkTarget) -> Self {
+        match target {
+            model::LinkTarget::Name(name) => Self::Name(name),
+            model::LinkTarget::Owner(owner) => Self::Owner(owner),
+        }
+    }
+}
+
+impl From<LinkTarget> for model::LinkTarget {
+    fn from(target: LinkTarget) -> Self {
+        match target {
+            LinkTarget::Name(name) => Self::Name(name),
+            LinkTarget::Owner(owner) => Self::Owner(owner),
+        }
+    }
+}
+
+impl From<model::EndpointSettings> for Settings {
+    fn from(settings: model::EndpointSettings) -> Self {
+        let model::EndpointSettings {
+            v4,
+            v6,
+            link_local,
+            mac,
+            aliases,
+            dns_names,
+            links,
+            driver_options,
+            gateway_priority,
+        } = settings;
+        let links = links.into_iter().map(Into::into).collect();
+        Self { v4, v6, link_local, mac, aliases, dns_names, links, driver_options, gateway_priority }
+    }
+}
+
+impl From<Settings> for model::EndpointSettings {
+    fn from(settings: Settings) -> Self {
+        let Settings { v4, v6, link_local, mac, aliases, dns_names, links, driver_options, gateway_priority } =
+            settings;
+        let links = links.into_iter().map(Into::into).collect();
+        Self { v4, v6, link_local, mac, aliases, dns_names, links, driver_options, gateway_priority }
+    }
+}
 
 /// Both directions between two enums with the same plain variants.
 macro_rules! variants {

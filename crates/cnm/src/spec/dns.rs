@@ -1,4 +1,4 @@
-//! Further lines of /etc/hosts, as users write them.
+//! Names that users give to others: further lines of /etc/hosts, and links.
 
 use std::net::IpAddr;
 
@@ -32,6 +32,30 @@ pub fn extra_host(text: &str, gateways: &[IpAddr]) -> Result<Vec<(String, IpAddr
     Ok(vec![(name.to_owned(), address)])
 }
 
+/// Why `--link` is refused. The texts are Docker's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum LinkError {
+    #[error("empty string specified for links")]
+    Empty,
+    #[error("bad format for links: {text}")]
+    Format { text: String },
+}
+
+/// Parses `name`, `name:alias`, or `/name:/owner/alias` as `inspect` shows it, into name and alias.
+pub fn link(text: &str) -> Result<(&str, &str), LinkError> {
+    if text.is_empty() {
+        return Err(LinkError::Empty);
+    }
+    let bad = || LinkError::Format { text: text.to_owned() };
+    let (name, alias) = text.split_once(':').unwrap_or((text, text));
+    let (name, alias) = match (name.strip_prefix('/'), alias.strip_prefix('/')) {
+        (Some(name), Some(path)) => (name, path.rsplit('/').next().unwrap_or(path)),
+        _ => (name, alias),
+    };
+    let is_good = !name.is_empty() && !alias.is_empty() && !alias.contains([':', '/']);
+    is_good.then_some((name, alias)).ok_or_else(bad)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +82,25 @@ mod tests {
         check("web", "bad format for add-host: \"web\"");
         check(":10.0.0.1", "bad format for add-host: \":10.0.0.1\"");
         check("web:10.0.0", "invalid IP address in add-host: \"10.0.0\"");
+    }
+
+    #[track_caller]
+    fn check_link(text: &str, expected: &str) {
+        let got = match link(text) {
+            Ok((name, alias)) => format!("{name} as {alias}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn links_are_read_as_docker_reads_them() {
+        check_link("db", "db as db");
+        check_link("db:store", "db as store");
+        check_link("/db:/web/store", "db as store");
+        check_link("", "empty string specified for links");
+        check_link(":store", "bad format for links: :store");
+        check_link("db:", "bad format for links: db:");
+        check_link("a:b:c", "bad format for links: a:b:c");
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use thiserror::Error;
 
-use crate::{EndpointSettings, Family, Mac, Network, driver::bridge};
+use crate::{EndpointSettings, Family, Link, LinkTarget, Mac, Network, driver::bridge};
 
 /// What a user wrote about the endpoint of one network; what is empty was not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct EndpointForm {
     pub aliases: Vec<String>,
     /// All names it shall answer to where the network resolves names, the container's first.
     pub dns_names: Vec<String>,
+    /// Those that do not fit the network are left out: names where it resolves none, owners where it does.
+    pub links: Vec<Link>,
     pub driver_options: BTreeMap<String, String>,
     pub gateway_priority: i32,
 }
@@ -95,9 +97,17 @@ impl EndpointSettings {
             mac,
             aliases: form.aliases,
             dns_names: if predefined { Vec::new() } else { crate::names::distinct(form.dns_names) },
+            links: form.links.into_iter().filter(|link| fits(link, predefined)).collect(),
             driver_options: form.driver_options,
             gateway_priority: form.gateway_priority,
         })
+    }
+}
+
+const fn fits(link: &Link, predefined: bool) -> bool {
+    match link.target {
+        LinkTarget::Owner(_) => predefined,
+        LinkTarget::Name(_) => !predefined,
     }
 }
 

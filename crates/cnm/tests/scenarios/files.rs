@@ -1,10 +1,10 @@
 //! The files of a sandbox.
 
 use cnm::{
-    DnsSettings, Namespace, SandboxId,
+    DnsSettings, Link, LinkTarget, Namespace, SandboxId,
     controller::{Created, Request},
     files::{HostFile, HostServers, Loopback, hostname, hosts, resolv_conf, upstreams},
-    spec::SandboxSpec,
+    spec::{EndpointForm, SandboxSpec},
 };
 
 use crate::world::{World, sandbox};
@@ -179,4 +179,35 @@ fd00:1::2\tweb.example.org web
     assert_eq!(hosts(&world.model, &on_host, Loopback::V4, "as it is\n").as_deref(), Some("as it is\n"));
     let none = sandbox_on(&mut world, &["none"], |_| {});
     assert_eq!(hosts(&world.model, &none, Loopback::V4, "").as_deref(), Some("127.0.0.1\tlocalhost\n"));
+}
+
+#[test]
+fn hosts_names_those_who_are_linked_to_while_they_are_there() {
+    let mut world = World::new();
+    world.network("dual", &["10.1.0.0/24", "fd00:1::/64"]);
+    let db = sandbox_on(&mut world, &[], |spec| spec.dns.hostname = "0123456789ab".to_owned());
+    world.joined("db", "bridge", db);
+    let owner = world.model.endpoint_by_name(&world.id("bridge"), "db").expect("joined").owner.clone();
+    let link = |alias: &str, target| Link { alias: alias.to_owned(), target };
+    let form = EndpointForm {
+        links: vec![
+            link("store", LinkTarget::Owner(owner.clone())),
+            link("gone", LinkTarget::Owner("nobody".to_owned())),
+            link("name", LinkTarget::Name("db".to_owned())),
+        ],
+        ..EndpointForm::default()
+    };
+    let endpoint = world.endpoint("web", world.id("bridge"), form).expect("an endpoint");
+    let id = sandbox_on(&mut world, &[], |_| {});
+    world.one(Request::Join { endpoint, sandbox: id }).expect("joins");
+    let linked = |world: &World| {
+        let text = hosts(&world.model, &id, Loopback::V4, "").expect("a sandbox");
+        text.lines().filter(|line| line.contains("store")).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(linked(&world), "172.17.0.2\tstore 0123456789ab db");
+    assert_eq!(world.model.endpoints_linked_to(&owner).map(|own| own.id).collect::<Vec<_>>(), [endpoint]);
+    world.one(Request::DeleteSandbox(db)).expect("deleted");
+    assert_eq!(linked(&world), "");
+    world.one(Request::Leave(endpoint)).expect("leaves");
+    assert_eq!(world.model.endpoints_linked_to(&owner).count(), 0);
 }

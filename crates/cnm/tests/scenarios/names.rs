@@ -1,9 +1,11 @@
 //! What the resolver of a sandbox answers.
 
+use std::sync::Arc;
+
 use cnm::{
-    Family,
+    Family, Link, LinkTarget,
     controller::{Kind, Request},
-    names::{self, Answer, Question},
+    names::{self, Answer, Question, View},
     spec::{EndpointForm, SandboxUpdate},
 };
 
@@ -14,17 +16,19 @@ use crate::{
 
 #[track_caller]
 fn check_name(world: &World, sandbox: cnm::SandboxId, question: &str, expected: &str) {
+    let question = question.to_ascii_lowercase();
     let asked = match question.split_once(' ').expect("type and name") {
-        ("A", name) => Question::Addresses(Family::V4, name.to_owned()),
-        ("AAAA", name) => Question::Addresses(Family::V6, name.to_owned()),
-        ("PTR", address) => Question::Names(address.parse().expect("an address")),
-        (_, name) => Question::Other(name.to_owned()),
+        ("a", name) => Question::Addresses(Family::V4, name),
+        ("aaaa", name) => Question::Addresses(Family::V6, name),
+        ("ptr", address) => Question::Names(address.parse().expect("an address")),
+        (_, name) => Question::Other(name),
     };
-    let got = match names::answer(&world.model, &sandbox, &asked) {
+    let (view, mut found) = (View::new(&Arc::new(world.model.clone()), &sandbox), Vec::new());
+    let got = match view.answer(&asked, &mut found) {
         Answer::Addresses(addresses) => {
             addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         }
-        Answer::Names(names) => names.join(" "),
+        Answer::Name(name) => name,
         Answer::Empty => "empty".to_owned(),
         Answer::NoSuchName => "no such name".to_owned(),
         Answer::AskUpstream => "upstream".to_owned(),
@@ -53,7 +57,7 @@ fn names_are_answered() {
     world.one(Request::Join { endpoint: server, sandbox: b }).expect("joins");
     world.joined("b", "my.net", b);
     world.joined("c", "my.net", c);
-    for name in ["server", "SERVER.", "alias", "0123456789ab", "b-host", "server.web", "alias.WEB."] {
+    for name in ["server", "SERVER", "alias", "0123456789ab", "b-host", "server.web", "alias.WEB"] {
         check_name(&world, a, &format!("A {name}"), "10.1.0.3");
         check_name(&world, a, &format!("AAAA {name}"), "empty");
         check_name(&world, a, &format!("MX {name}"), "empty");
@@ -100,4 +104,69 @@ fn internal_networks_ask_nobody() {
     world.one(free).expect("renamed");
     check_name(&world, b, "A z", "172.17.1.2");
     check_name(&world, b, "A a", "upstream");
+}
+
+/// A sandbox whose endpoint on a network has these names and links.
+fn named(world: &mut World, name: &str, on: &str, names: &[&str], links: &[(&str, &str)]) -> cnm::SandboxId {
+    let sandbox = world.sandbox(name);
+    let link = |(alias, target): &(&str, &str)| Link {
+        alias: (*alias).to_owned(),
+        target: LinkTarget::Name((*target).to_owned()),
+    };
+    let all = std::iter::once(name).chain(names.iter().copied());
+    let form = EndpointForm {
+        dns_names: all.map(ToOwned::to_owned).collect(),
+        links: links.iter().map(link).collect(),
+        ..EndpointForm::default()
+    };
+    let endpoint = world.endpoint(name, world.id(on), form).expect("an endpoint");
+    world.one(Request::Join { endpoint, sandbox }).expect("joins");
+    sandbox
+}
+
+#[test]
+fn a_wildcard_has_all_names_below_that_nobody_has() {
+    let mut world = World::new();
+    world.network("web", &["10.1.0.0/24"]);
+    let a = named(&mut world, "a", "web", &["*.app", "*.deep.App"], &[]);
+    named(&mut world, "b", "web", &["own.app", "*.app", "*"], &[]);
+    check_name(&world, a, "A x.app", "10.1.0.2 10.1.0.3");
+    check_name(&world, a, "A x.y.APP", "10.1.0.2 10.1.0.3");
+    check_name(&world, a, "A x.app.web", "10.1.0.2 10.1.0.3");
+    check_name(&world, a, "AAAA x.app", "empty");
+    check_name(&world, a, "A own.app", "10.1.0.3");
+    check_name(&world, a, "AAAA own.app", "empty");
+    check_name(&world, a, "A x.own.app", "10.1.0.2 10.1.0.3");
+    check_name(&world, a, "A x.deep.app", "10.1.0.2");
+    check_name(&world, a, "A app", "upstream");
+    check_name(&world, a, "A xapp", "upstream");
+    check_name(&world, a, "PTR 10.1.0.2", "a.web");
+    let endpoint = world.model.endpoints_of_sandbox(&a).next().expect("an endpoint").id;
+    world.one(Request::Leave(endpoint)).expect("leaves");
+    let c = named(&mut world, "c", "web", &[], &[]);
+    check_name(&world, c, "A x.deep.app", "10.1.0.3");
+}
+
+#[test]
+fn a_link_is_for_one_sandbox_and_follows_the_name() {
+    let mut world = World::new();
+    world.network("web", &["10.1.0.0/24"]);
+    world.network("other", &["10.2.0.0/24"]);
+    let a = named(&mut world, "a", "web", &[], &[("Store", "db"), ("c", "db"), ("none", "nobody")]);
+    let b = named(&mut world, "b", "web", &[], &[]);
+    check_name(&world, a, "A store", "upstream");
+    named(&mut world, "db", "web", &[], &[]);
+    named(&mut world, "c", "web", &[], &[]);
+    for name in ["store", "STORE.web", "db", "c"] {
+        check_name(&world, a, &format!("A {name}"), "10.1.0.4");
+        check_name(&world, a, &format!("AAAA {name}"), "empty");
+    }
+    check_name(&world, a, "A store.other", "upstream");
+    check_name(&world, a, "A none", "upstream");
+    check_name(&world, b, "A store", "upstream");
+    check_name(&world, b, "A c", "10.1.0.5");
+    let endpoint = world.model.endpoint_by_name(&world.id("web"), "db").expect("an endpoint").id;
+    let (name, dns_names) = ("was".to_owned(), vec!["was".to_owned()]);
+    world.one(Request::RenameEndpoint { endpoint, name, dns_names }).expect("renamed");
+    check_name(&world, a, "A store", "upstream");
 }

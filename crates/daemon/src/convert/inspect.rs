@@ -24,6 +24,7 @@ pub(crate) fn inspect(container: Inspect, graph: GraphDriver) -> ContainerInspec
         restart_count,
         files,
         hostname: inner_hostname,
+        links,
         execs,
         mounts,
         network,
@@ -47,7 +48,7 @@ pub(crate) fn inspect(container: Inspect, graph: GraphDriver) -> ContainerInspec
         driver: driver.clone(),
         platform: "linux".to_owned(),
         exec_ids: Some(execs).filter(|execs| !execs.is_empty()),
-        host_config: host_config(&spec),
+        host_config: host_config(&spec, links),
         graph_driver: Some(ApiGraphDriver { data: mount::some(data), name: driver }),
         mounts: mount::show(&mounts, &spec.mounts),
         config: config(&spec, inner_hostname),
@@ -108,8 +109,11 @@ fn config(spec: &ContainerSpec, hostname: String) -> ContainerConfig {
 }
 
 /// What the request said, with what has been updated since.
-fn host_config(spec: &ContainerSpec) -> HostConfig {
+fn host_config(spec: &ContainerSpec, links: Vec<String>) -> HostConfig {
     let mut host: HostConfig = kept(spec, HOST_CONFIG);
+    if spec.network.mode == engine::NetworkMode::Bridge {
+        host.links = Some(links).filter(|links| !links.is_empty());
+    }
     limits::show(&spec.limits, &mut host.resources);
     host.oom_score_adj = spec.limits.oom_score_adj.map(i64::from).unwrap_or_default();
     host.restart_policy = limits::show_restart(spec.restart);

@@ -110,6 +110,7 @@ impl Engine {
             return Err(error.into());
         }
         self.refresh_files(&record);
+        self.refresh_linked(&record.id);
         self.tell_network(&record, name, "connect");
         Ok(())
     }
@@ -171,6 +172,7 @@ impl Engine {
         }
         if alive {
             self.refresh_files(&record);
+            self.refresh_linked(&record.id);
         }
         self.tell_network(&before, &name, "disconnect");
         Ok(())
@@ -208,9 +210,9 @@ impl Engine {
     }
 
     /// Writes hosts and resolv.conf anew. A container whose files cannot be written stays connected.
-    fn refresh_files(&self, record: &Record) {
+    pub(super) fn refresh_files(&self, record: &Record) {
         let Some(sandbox) = &record.sandbox else { return };
-        if let Err(error) = files::write(&self.files_of(record), &self.network.model(), sandbox) {
+        if let Err(error) = files::write(&self.files_of(record), || self.network.model(), sandbox) {
             tracing::warn!(container = %record.id, %error, "hosts and resolv.conf are as before");
         }
     }

@@ -29,6 +29,7 @@ impl Engine {
         spec::check_available(&spec.limits)?;
         crate::process::check_security(&spec.security)?;
         check_sources(&spec)?;
+        self.resolve_links(&mut spec)?;
         let base = self.base(&spec.root).await?;
         if let Base::Image(image) = &base {
             merge(&mut spec, image.config());

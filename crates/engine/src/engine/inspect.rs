@@ -53,6 +53,7 @@ impl Engine {
             restart_count: record.restart_count,
             files: self.shown_files(&record),
             hostname: self.hostname(&record),
+            links: self.shown_links(&record),
             execs,
             mounts: self.mount_points(&record),
             network: self.network_state(&record, model),

@@ -78,6 +78,7 @@ impl Engine {
             for name in record.connections.keys() {
                 self.tell_network(record, name, "disconnect");
             }
+            self.refresh_linked(&record.id);
         }
     }
 

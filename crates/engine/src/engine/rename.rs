@@ -41,6 +41,7 @@ impl Engine {
                 self.registry.release_name(&before.name);
                 let old = format!("/{}", before.name);
                 self.tell_container(&container.record(), "rename", &[("oldName", old)]);
+                self.refresh_linked(&container.id);
                 Ok(())
             }
             Err(error) => {

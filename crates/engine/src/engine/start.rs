@@ -29,6 +29,12 @@ impl Engine {
             let _turn = container.turn().await?;
             let mut record = Record::clone(&container.record());
             (record.restart_count, record.stopped) = (0, false);
+            if let (State::Created { .. } | State::Exited(_), Err(error)) =
+                (&record.state, engine.check_links(&record))
+            {
+                engine.take_back(&container, record, &error).await;
+                return Err(error);
+            }
             engine.start_held(&container, record).await
         })
         .await
@@ -241,6 +247,7 @@ impl Engine {
         for name in record.connections.keys() {
             self.tell_network(record, name, "connect");
         }
+        self.refresh_linked(&record.id);
     }
 }
 

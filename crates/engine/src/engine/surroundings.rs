@@ -105,7 +105,7 @@ impl Engine {
         let failed = |source| StartError::Files { what: "network files", source };
         match &record.sandbox {
             Some(sandbox) => {
-                files::write(&self.files_of(record), &self.network.model(), sandbox).map_err(failed)
+                files::write(&self.files_of(record), || self.network.model(), sandbox).map_err(failed)
             }
             None => Ok(()),
         }

@@ -61,6 +61,8 @@ pub enum StartError {
     JoinedNotRunning { name: String, status: &'static str },
     #[error("Container {id} is restarting, wait until the container is running")]
     JoinedRestarting { id: String },
+    #[error("Cannot link to a non running container: /{target} AS /{name}/{alias}")]
+    LinkNotRunning { target: String, name: String, alias: String },
     #[error("cannot join the {kind} namespace of container {name}: it is not running")]
     NamespaceNotRunning { kind: &'static str, name: String },
     #[error("invalid network mode netns:{path}")]
@@ -92,6 +94,7 @@ impl StartError {
             | Self::JoinedNotRunning { .. }
             | Self::JoinedRestarting { .. }
             | Self::NamespaceNotRunning { .. } => Kind::Conflict,
+            Self::LinkNotRunning { .. } => Kind::Invalid,
             Self::Root(error) => error.kind(),
             Self::Network(error) => error.start_kind(),
             Self::Process(error) => error.kind(),
@@ -116,6 +119,7 @@ impl StartError {
             | Self::JoinedRestarting { .. }
             | Self::NamespaceNotRunning { .. }
             | Self::NoNamespace { .. }
+            | Self::LinkNotRunning { .. }
             | Self::Files { .. }
             | Self::NoBindSource { .. }
             | Self::Store(_) => 128,

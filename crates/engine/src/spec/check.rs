@@ -22,6 +22,10 @@ pub enum SpecError {
     NetworkMode { what: &'static str },
     #[error("conflicting options: {mode} can't be used with links. This would result in undefined behavior")]
     Links { mode: &'static str },
+    #[error("could not get container for {name}: No such container: {name}")]
+    LinkTarget { name: String },
+    #[error(transparent)]
+    Link(#[from] crate::cnm::spec::LinkError),
     #[error("conflicting options: {what} and the container type network mode")]
     ContainerMode { what: &'static str },
     #[error("invalid {field}: {unknown}")]

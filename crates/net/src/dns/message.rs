@@ -24,6 +24,7 @@ const OPT: usize = 11;
 
 /// What came in.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives for one answer; a box would be allocated for each")]
 pub(super) enum Asked<'a> {
     /// A question.
     Question(Query<'a>),
@@ -37,7 +38,8 @@ pub(super) enum Asked<'a> {
 #[derive(Debug)]
 pub(super) struct Query<'a> {
     message: &'a Message<[u8]>,
-    pub(super) question: Question,
+    kind: Kind,
+    name: Text,
     /// What the client can take by UDP, if it says so.
     edns: Option<u16>,
 }
@@ -64,24 +66,76 @@ pub(super) fn read(bytes: &[u8]) -> Asked<'_> {
     if question.qclass() != Class::IN {
         return Asked::Wrong(error(message, Rcode::REFUSED));
     }
-    let name = || question.qname().to_string();
-    let question = match question.qtype() {
-        Rtype::A => Question::Addresses(Family::V4, name()),
-        Rtype::AAAA => Question::Addresses(Family::V6, name()),
-        Rtype::PTR => reverse(question.qname()).map_or_else(|| Question::Other(name()), Question::Names),
-        _ => Question::Other(name()),
+    let kind = match question.qtype() {
+        Rtype::A => Kind::Addresses(Family::V4),
+        Rtype::AAAA => Kind::Addresses(Family::V6),
+        Rtype::PTR => reverse(question.qname()).map_or(Kind::Other, Kind::Names),
+        _ => Kind::Other,
     };
-    Asked::Question(Query { message, question, edns: message.opt().map(|opt| opt.udp_payload_size()) })
+    let name = Text::of(question.qname());
+    Asked::Question(Query { message, kind, name, edns: message.opt().map(|opt| opt.udp_payload_size()) })
+}
+
+/// What is asked of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Addresses(Family),
+    Names(IpAddr),
+    Other,
+}
+
+/// A name in lower case, without the final dot, where it is read.
+#[derive(Clone, Copy, Debug)]
+struct Text {
+    bytes: [u8; 255],
+    len: usize,
+}
+
+impl Text {
+    /// A name with a dot or anything but ASCII inside a label is nobody's: it stays empty.
+    fn of(name: &impl ToName) -> Self {
+        let mut text = Self { bytes: [0; 255], len: 0 };
+        for label in name.iter_labels().filter(|label| !label.is_root()) {
+            let label = label.as_slice();
+            let after = text.len + label.len() + usize::from(text.len > 0);
+            let is_plain = label.iter().all(|byte| byte.is_ascii() && *byte != b'.');
+            let Some(place) = text.bytes.get_mut(text.len..after).filter(|_| is_plain) else {
+                return Self { len: 0, ..text };
+            };
+            let place = if text.len > 0 {
+                place[0] = b'.';
+                &mut place[1..]
+            } else {
+                place
+            };
+            place.copy_from_slice(label);
+            place.make_ascii_lowercase();
+            text.len = after;
+        }
+        text
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
 }
 
 impl Query<'_> {
+    pub(super) fn question(&self) -> Question<'_> {
+        match self.kind {
+            Kind::Addresses(family) => Question::Addresses(family, self.name.as_str()),
+            Kind::Names(address) => Question::Names(address),
+            Kind::Other => Question::Other(self.name.as_str()),
+        }
+    }
+
     /// The reply, or none if somebody else has to be asked. Addresses start at
     /// another one every `turn`.
-    pub(super) fn reply(&self, answer: &Answer, transport: Transport, turn: usize) -> Option<Vec<u8>> {
+    pub(super) fn reply(&self, answer: &Answer<'_>, transport: Transport, turn: usize) -> Option<Vec<u8>> {
         let rcode = match answer {
             Answer::AskUpstream => return None,
             Answer::NoSuchName => Rcode::NXDOMAIN,
-            Answer::Addresses(_) | Answer::Names(_) | Answer::Empty => Rcode::NOERROR,
+            Answer::Addresses(_) | Answer::Name(_) | Answer::Empty => Rcode::NOERROR,
         };
         let limit = match (transport, self.edns) {
             (Transport::Tcp, _) => TCP_MOST,
@@ -127,7 +181,7 @@ impl Query<'_> {
         Ok(finish(reply))
     }
 
-    fn push(&self, answer: &Answer, turn: usize, reply: &mut Reply) -> Result<(), PushError> {
+    fn push(&self, answer: &Answer<'_>, turn: usize, reply: &mut Reply) -> Result<(), PushError> {
         let question = self.message.sole_question().expect("it was read");
         let owner = question.qname();
         match answer {
@@ -140,9 +194,9 @@ impl Query<'_> {
                     }
                 }
             }
-            Answer::Names(names) => {
+            Answer::Name(name) => {
                 // A name that cannot be written (a label of over 63 bytes) is left out.
-                for name in names.iter().filter_map(|name| Name::<Vec<u8>>::from_chars(name.chars()).ok()) {
+                if let Ok(name) = Name::<Vec<u8>>::from_chars(name.chars()) {
                     reply.push((owner, TTL, Ptr::new(name)))?;
                 }
             }
@@ -252,17 +306,21 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_question(name: &str, kind: Rtype, expected: Question) {
+    fn check_question(name: &str, kind: Rtype, expected: Question<'_>) {
         let query = query(name, kind, None);
         let Asked::Question(read) = read(&query) else { panic!("no question") };
-        assert_eq!(read.question, expected);
+        assert_eq!(read.question(), expected);
     }
 
     #[test]
     fn questions_are_read() {
-        let other = |name: &str| Question::Other(name.to_owned());
-        check_question("Web", Rtype::A, Question::Addresses(Family::V4, "Web".to_owned()));
-        check_question("web.net1", Rtype::AAAA, Question::Addresses(Family::V6, "web.net1".to_owned()));
+        let other = Question::Other;
+        check_question("Web", Rtype::A, Question::Addresses(Family::V4, "web"));
+        check_question("web.net1.", Rtype::AAAA, Question::Addresses(Family::V6, "web.net1"));
+        check_question("we\\.b.net1", Rtype::A, Question::Addresses(Family::V4, ""));
+        check_question(".", Rtype::NS, other(""));
+        let long = [["a"; 63].concat().as_str(); 3].join(".") + "." + &"b".repeat(61);
+        check_question(&long, Rtype::A, Question::Addresses(Family::V4, &long));
         let v4 = "10.1.2.3".parse().expect("an address");
         check_question("3.2.1.10.in-addr.ARPA", Rtype::PTR, Question::Names(v4));
         let v6 = "fd00::1".parse().expect("an address");
@@ -276,7 +334,7 @@ mod tests {
     /// Records, truncation and rcode of the reply to a question with this answer.
     fn reply(
         query: &[u8],
-        answer: &Answer,
+        answer: &Answer<'_>,
         transport: Transport,
         turn: usize,
     ) -> (Vec<String>, bool, Rcode, usize) {
@@ -290,8 +348,9 @@ mod tests {
         (records, reply.header().tc(), reply.header().rcode(), bytes.len())
     }
 
-    fn addresses(count: u8) -> Answer {
-        Answer::Addresses((0..count).map(|last| Ipv4Addr::new(10, 0, 0, last).into()).collect())
+    fn addresses(count: u8) -> Answer<'static> {
+        let addresses = (0..count).map(|last| Ipv4Addr::new(10, 0, 0, last).into());
+        Answer::Addresses(addresses.collect::<Vec<_>>().leak())
     }
 
     #[test]
@@ -307,8 +366,10 @@ mod tests {
         let (records, _, rcode, _) = reply(&a, &Answer::NoSuchName, Transport::Udp, 0);
         assert_eq!((records.len(), rcode), (0, Rcode::NXDOMAIN));
         let ptr = query("1.0.0.10.in-addr.arpa", Rtype::PTR, Some(1232));
-        let names = Answer::Names(vec!["web.net1".to_owned(), "x".repeat(64)]);
-        assert_eq!(reply(&ptr, &names, Transport::Udp, 0).0, ["web.net1."]);
+        let name = Answer::Name("web.net1".to_owned());
+        assert_eq!(reply(&ptr, &name, Transport::Udp, 0).0, ["web.net1."]);
+        let too_long = Answer::Name("x".repeat(64));
+        assert!(reply(&ptr, &too_long, Transport::Udp, 0).0.is_empty());
         assert!(
             matches!(read(&a), Asked::Question(read) if read.reply(&Answer::AskUpstream, Transport::Udp, 0).is_none())
         );

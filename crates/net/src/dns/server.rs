@@ -1,11 +1,11 @@
 //! The server of one sandbox: its loops over UDP and TCP.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cnm::names::{self};
+use cnm::names::{Answer, Question, View};
 use cnm::{Model, SandboxId};
 use domain::base::iana::Rcode;
 use linux::netns::Netns;
@@ -40,7 +40,28 @@ pub(super) struct Server {
     turn: AtomicUsize,
 }
 
+/// What one loop knows: a view of the published model, renewed when another is published,
+/// and room for an answer. Nothing is locked while the model stays the same.
+#[derive(Debug)]
+struct Knowledge {
+    sandbox: SandboxId,
+    model: watch::Receiver<Arc<Model>>,
+    view: View,
+    found: Vec<IpAddr>,
+}
+
+impl Knowledge {
+    fn answer(&mut self, question: &Question<'_>) -> Answer<'_> {
+        // Without a publisher the last model stays true.
+        if self.model.has_changed().unwrap_or(false) {
+            self.view = View::new(&self.model.borrow_and_update(), &self.sandbox);
+        }
+        self.view.answer(question, &mut self.found)
+    }
+}
+
 /// What to do with a query.
+#[expect(clippy::large_enum_variant, reason = "it lives for one answer; a box would be allocated for each")]
 enum Next<'a> {
     Reply(Vec<u8>),
     Forward(Query<'a>),
@@ -70,14 +91,21 @@ impl Server {
         Arc::clone(&self.model.borrow())
     }
 
+    /// What a loop of this server knows.
+    fn knowledge(&self) -> Knowledge {
+        let mut model = self.model.clone();
+        let view = View::new(&model.borrow_and_update(), &self.sandbox);
+        Knowledge { sandbox: self.sandbox, model, view, found: Vec::new() }
+    }
+
     /// Decides without waiting.
-    fn next<'a>(&self, bytes: &'a [u8], transport: Transport) -> Next<'a> {
+    fn next<'a>(&self, known: &mut Knowledge, bytes: &'a [u8], transport: Transport) -> Next<'a> {
         let query = match read(bytes) {
             Asked::Question(query) => query,
             Asked::Wrong(reply) => return Next::Reply(reply),
             Asked::Nothing => return Next::Nothing,
         };
-        let answer = names::answer(&self.model(), &self.sandbox, &query.question);
+        let answer = known.answer(&query.question());
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         match query.reply(&answer, transport, turn) {
             Some(reply) => Next::Reply(reply),
@@ -90,7 +118,7 @@ impl Server {
     }
 
     async fn serve_udp(self: Arc<Self>, socket: Arc<UdpSocket>) {
-        let (mut open, mut buffer) = (JoinSet::new(), [0; QUERY]);
+        let (mut open, mut buffer, mut known) = (JoinSet::new(), [0; QUERY], self.knowledge());
         loop {
             let (len, client) = match socket.recv_from(&mut buffer).await {
                 Ok(received) => received,
@@ -101,7 +129,7 @@ impl Server {
                 }
             };
             while open.try_join_next().is_some() {}
-            match self.next(&buffer[..len], Transport::Udp) {
+            match self.next(&mut known, &buffer[..len], Transport::Udp) {
                 Next::Nothing => {}
                 Next::Reply(reply) => send(&socket, &reply, client).await,
                 Next::Forward(query) if open.len() >= OPEN => {
@@ -143,8 +171,9 @@ impl Server {
 
     /// Answers one query after the other until the client is done.
     async fn serve_connection(self: Arc<Self>, mut stream: TcpStream) {
+        let mut known = self.knowledge();
         while let Some(query) = read_query(&mut stream).await {
-            let reply = match self.next(&query, Transport::Tcp) {
+            let reply = match self.next(&mut known, &query, Transport::Tcp) {
                 Next::Reply(reply) => Some(reply),
                 Next::Forward(_) => self.forward(&query, Transport::Tcp).await.or_else(|| failure(&query)),
                 Next::Nothing => None,
