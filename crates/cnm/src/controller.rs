@@ -29,6 +29,9 @@ pub use self::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     CreateNetwork(NetworkSpec),
+    /// Makes the network of this name as the spec says, or creates it. It keeps its identity; a pool
+    /// that the spec does not name; and all its pools while an endpoint would have no place in the new ones.
+    RenewNetwork(NetworkSpec),
     /// Detached endpoints go with it; joined ones refuse.
     DeleteNetwork(NetworkId),
     CreateSandbox(SandboxSpec),
@@ -90,6 +93,7 @@ pub fn decide_all(
 fn one(model: &Model, request: &Request, context: &mut Context<'_>) -> Result<Decision, Refused> {
     Ok(match request {
         Request::CreateNetwork(spec) => network::create(model, spec, context)?,
+        Request::RenewNetwork(spec) => network::renew(model, spec, context)?,
         Request::DeleteNetwork(id) => (network::delete(model, id)?, None),
         Request::CreateSandbox(spec) => sandbox::create(model, spec, context)?,
         Request::UpdateSandbox(id, update) => (sandbox::update(model, id, update, context)?, None),

@@ -21,7 +21,10 @@ pub use self::{
     pool::RequestPoolError,
     status::{PoolStatus, pool_status},
 };
-pub(crate) use self::{address::request_address, pool::request_pool};
+pub(crate) use self::{
+    address::request_address,
+    pool::{is_default, request_pool},
+};
 
 /// An address as a number of its family.
 pub(crate) fn number(address: IpAddr) -> u128 {

@@ -8,9 +8,10 @@ mod file;
 mod flags;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
+use engine::cnm::driver::bridge::{OptionError, Options};
 use thiserror::Error;
 
 pub(crate) use address::{AddressPool, Host, Subnet};
@@ -71,6 +72,16 @@ pub(crate) struct NetworkSettings {
     pub(crate) bip: Option<Subnet>,
     /// The part of its subnet that containers get addresses from.
     pub(crate) fixed_cidr: Option<Subnet>,
+    /// The same for IPv6.
+    pub(crate) bip6: Option<Subnet>,
+    pub(crate) fixed_cidr_v6: Option<Subnet>,
+    /// Where its containers' default routes lead, if not to the bridge.
+    pub(crate) default_gateway: Option<Ipv4Addr>,
+    pub(crate) default_gateway_v6: Option<Ipv6Addr>,
+    /// Options of new bridge networks that do not say otherwise.
+    pub(crate) options: BTreeMap<String, String>,
+    /// Where no pool is chosen.
+    pub(crate) avoid: Vec<Subnet>,
     /// Whether addresses of its containers are hidden from elsewhere.
     pub(crate) ip_masq: bool,
     /// Where ports are published that name no address.
@@ -124,6 +135,18 @@ pub(crate) enum SettingsError {
     LogDriver { driver: String },
     #[error("invalid bridge name {name:?}: 1 to 15 letters, digits, dots, hyphens and underscores")]
     BridgeName { name: String },
+    #[error("invalid default network option {text:?}: bridge=label=value")]
+    NetworkOption { text: String },
+    #[error("default network options are for the driver bridge, not for {driver:?}")]
+    NetworkDriver { driver: String },
+    #[error(transparent)]
+    BridgeOption(#[from] OptionError),
+    #[error("{name} {address} is no {family} address")]
+    Family { name: &'static str, address: Subnet, family: &'static str },
+    #[error("{name}=false is not possible: {why}")]
+    Fixed { name: &'static str, why: &'static str },
+    #[error("unknown firewall backend {name:?}: nftables")]
+    Backend { name: String },
     #[error("invalid log option {text:?}: name=value")]
     LogOption { text: String },
     #[error("{name} must be an absolute path: {path}")]
@@ -154,6 +177,7 @@ impl Settings {
 
     /// Every setting that is not given has its default.
     fn of(given: File) -> Result<Self, SettingsError> {
+        check_fixed(&given)?;
         if given.live_restore == Some(false) {
             return Err(SettingsError::LiveRestore);
         }
@@ -171,6 +195,12 @@ impl Settings {
                 bridge_name: given.bridge_name.unwrap_or_else(|| "p0".to_owned()),
                 bip: given.bip,
                 fixed_cidr: given.fixed_cidr,
+                bip6: given.bip6,
+                fixed_cidr_v6: given.fixed_cidr_v6,
+                default_gateway: given.default_gateway,
+                default_gateway_v6: given.default_gateway_v6,
+                options: bridge_options(given.default_network_opts.unwrap_or_default())?,
+                avoid: given.avoid_subnets.unwrap_or_default(),
                 ip_masq: given.ip_masq.unwrap_or(true),
                 ip: given.ip,
                 ipv6: given.ipv6.unwrap_or(false),
@@ -193,6 +223,7 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), SettingsError> {
+        self.network.check_families()?;
         for (name, path) in
             [("data-root", &self.data_root), ("exec-root", &self.exec_root), ("pidfile", &self.pidfile)]
         {
@@ -214,6 +245,58 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+impl NetworkSettings {
+    fn check_families(&self) -> Result<(), SettingsError> {
+        let Self { bip, fixed_cidr, bip6, fixed_cidr_v6, .. } = *self;
+        for (name, address, v4) in [
+            ("bip", bip, true),
+            ("fixed-cidr", fixed_cidr, true),
+            ("bip6", bip6, false),
+            ("fixed-cidr-v6", fixed_cidr_v6, false),
+        ] {
+            let Some(address) = address.filter(|subnet| subnet.address.is_ipv4() != v4) else { continue };
+            return Err(SettingsError::Family { name, address, family: if v4 { "IPv4" } else { "IPv6" } });
+        }
+        Ok(())
+    }
+}
+
+/// What dockerd lets one switch, and this engine does not.
+fn check_fixed(given: &File) -> Result<(), SettingsError> {
+    const TABLE: &str = "the table inet tombolo is how networks are confined";
+    for (name, value, why) in [
+        (
+            "ip-forward",
+            given.ip_forward,
+            "networks that are not internal need it, and nothing else switches it on",
+        ),
+        ("iptables", given.iptables, TABLE),
+        ("ip6tables", given.ip6tables, TABLE),
+    ] {
+        if value == Some(false) {
+            return Err(SettingsError::Fixed { name, why });
+        }
+    }
+    match &given.firewall_backend {
+        Some(name) if !name.is_empty() && name != "nftables" => {
+            Err(SettingsError::Backend { name: name.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The options for the one driver that has any, checked.
+fn bridge_options(
+    mut all: BTreeMap<String, BTreeMap<String, String>>,
+) -> Result<BTreeMap<String, String>, SettingsError> {
+    let options = all.remove("bridge").unwrap_or_default();
+    if let Some(driver) = all.into_keys().next() {
+        return Err(SettingsError::NetworkDriver { driver });
+    }
+    Options::parse(&options, false)?;
+    Ok(options)
 }
 
 #[cfg(test)]

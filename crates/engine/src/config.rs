@@ -21,6 +21,8 @@ pub struct Config {
     pub dns_servers: Vec<IpAddr>,
     pub dns_search: Vec<String>,
     pub dns_options: Vec<String>,
+    /// Options of new bridge networks that do not say otherwise.
+    pub network_options: BTreeMap<String, String>,
     /// The cgroup under which all containers are.
     pub cgroup_parent: String,
 }
@@ -35,6 +37,7 @@ impl Config {
             init: None,
             init_by_default: false,
             log_options: BTreeMap::new(),
+            network_options: BTreeMap::new(),
             dns_servers: Vec::new(),
             dns_search: Vec::new(),
             dns_options: Vec::new(),

@@ -1,6 +1,6 @@
 //! What is true of the host and matters for decisions.
 
-use std::{ops::RangeInclusive, path::Path};
+use std::{collections::BTreeSet, ops::RangeInclusive, path::Path};
 
 use cnm::controller::Host;
 use ipnet::IpNet;
@@ -9,19 +9,29 @@ use linux::{
     sysctl,
 };
 
-/// Reads the host's routes, addresses and ephemeral ports.
+/// Reads the host's routes, addresses and ephemeral ports. `is_ours` knows our links by their names.
 ///
 /// A millisecond or so: not for the writer's own thread.
 ///
 /// # Errors
 /// What the kernel says to the dumps.
-pub(crate) fn of_host() -> Result<Host, RtnlError> {
+pub(crate) fn of_host(is_ours: impl Fn(&str) -> bool) -> Result<Host, RtnlError> {
     let mut host = settings();
     let mut rtnl = Rtnl::open()?;
-    let routes = rtnl.route_list()?.into_iter().map(|route| route.destination);
-    let addresses = rtnl.addr_list()?.into_iter().map(|addr| addr.net);
-    let nets = routes.chain(addresses).map(|net| net.trunc());
-    nets.filter(|net| !is_everyones(net)).for_each(|net| host.taken.insert(net));
+    let links = rtnl.link_list()?;
+    let ours: BTreeSet<_> = links.iter().filter(|link| is_ours(&link.name)).map(|link| link.index).collect();
+    let routes = rtnl.route_list()?.into_iter();
+    let routes = routes.map(|route| (route.destination, route.index.filter(|_| route.via.is_none())));
+    let addresses = rtnl.addr_list()?.into_iter().map(|addr| (addr.net, Some(addr.index)));
+    for (net, on_link) in routes.chain(addresses).map(|(net, on_link)| (net.trunc(), on_link)) {
+        if is_everyones(&net) {
+            continue;
+        }
+        host.taken.insert(net);
+        if on_link.is_some_and(|link| !ours.contains(&link)) {
+            host.on_link.insert(net);
+        }
+    }
     Ok(host)
 }
 

@@ -143,7 +143,22 @@ impl NetworkService {
         if !missing.is_empty() {
             service.change(missing).await.map_err(StartError::Predefined)?;
         }
+        service.renew_default(&config.default_network).await?;
         Ok(service)
+    }
+
+    /// Gives the default network the settings of this start, as far as what is on it lets us.
+    async fn renew_default(&self, default: &DefaultNetwork) -> Result<(), StartError> {
+        if let Err(error) = self.change(vec![predefined::renewal(default)?]).await {
+            tracing::error!(
+                error = crate::chain(&error),
+                "the default network is as it was before this start"
+            );
+        }
+        for kept in predefined::kept(&self.model(), default) {
+            tracing::warn!("{kept}");
+        }
+        Ok(())
     }
 
     /// What is true now. Never waits.
@@ -195,10 +210,13 @@ impl NetworkService {
 
     /// What the decision has to know of the host: its routes only for a new network.
     async fn facts(&self, requests: &[Request]) -> Result<Facts, ChangeError> {
-        if !requests.iter().any(|request| matches!(request, Request::CreateNetwork(..))) {
+        let is_new = |it: &Request| matches!(it, Request::CreateNetwork(_) | Request::RenewNetwork(_));
+        if !requests.iter().any(is_new) {
             return Ok(facts::settings());
         }
-        let read = tokio::task::spawn_blocking(facts::of_host).await.map_err(|_| ChangeError::Stopped)?;
+        let model = self.model();
+        let work = move || facts::of_host(|link| model.network_by_link(link).is_some());
+        let read = tokio::task::spawn_blocking(work).await.map_err(|_| ChangeError::Stopped)?;
         read.map_err(ChangeError::Facts)
     }
 }

@@ -331,6 +331,7 @@ fn chooses_port(request: &Request) -> bool {
         Request::CreateSandbox(spec) => Some(&spec.publish),
         Request::UpdateSandbox(_, update) => update.publish.as_ref(),
         Request::CreateNetwork(_)
+        | Request::RenewNetwork(_)
         | Request::DeleteNetwork(_)
         | Request::DeleteSandbox(_)
         | Request::CreateEndpoint(_)

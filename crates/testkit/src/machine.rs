@@ -163,6 +163,11 @@ impl Machine {
         Ok(())
     }
 
+    /// Has the engine's next start take other flags.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    }
+
     /// The engine's process, if it runs.
     pub fn engine_pid(&self) -> Option<u32> {
         self.lock().as_ref().map(Child::id)

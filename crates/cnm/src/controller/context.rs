@@ -55,6 +55,8 @@ impl Context<'_> {
 pub struct Host {
     /// Where automatic pools may not be: routes and addresses of the host.
     pub taken: Nets,
+    /// Where no pool may be, chosen or named: subnets on links of the host that are not ours.
+    pub on_link: Nets,
     /// Where ephemeral ports come from (`net.ipv4.ip_local_port_range`).
     pub ephemeral: RangeInclusive<u16>,
     /// The port given last, after which the search for an ephemeral one begins.
@@ -70,6 +72,7 @@ impl Default for Host {
     fn default() -> Self {
         Self {
             taken: Nets::default(),
+            on_link: Nets::default(),
             ephemeral: 32_768..=60_999,
             last_ephemeral: None,
             busy: BusyPorts::default(),

@@ -1,13 +1,14 @@
 //! Creating and deleting networks.
 
+use ipnet::IpNet;
 use thiserror::Error;
 
 use super::{Context, Created, Decision, Kind};
 use crate::{
     Attachment, Delta, Driver, Endpoint, Family, Ipam, Model, Network, NetworkId, Subnet,
     driver::bridge::Config,
-    ipam::{RequestPoolError, request_pool},
-    spec::{DriverSpec, NetworkSpec},
+    ipam::{RequestPoolError, is_default, request_pool},
+    spec::{DriverSpec, NetworkSpec, PoolWish, SubnetSpec},
 };
 
 /// Why a network cannot be created. The texts are Docker's.
@@ -96,6 +97,67 @@ pub(super) fn create(
     Ok((delta, Some(Created::Network(id))))
 }
 
+pub(super) fn renew(
+    model: &Model,
+    spec: &NetworkSpec,
+    context: &mut Context<'_>,
+) -> Result<Decision, CreateNetworkError> {
+    let Some(old) = model.network_by_name(&spec.name) else { return create(model, spec, context) };
+    let mut gone = Delta::default();
+    gone.networks.insert(old.id, None);
+    let without = model.apply(&gone);
+    let mut unnamed = spec.clone().with_id(old.id);
+    let kept = Family::BOTH.map(|family| kept_subnets(&mut unnamed, old, family, context));
+    let (mut delta, _) = create(&without, &unnamed, context)?;
+    for mut network in
+        std::mem::take(&mut delta.networks).into_values().flatten().map(|it| Network::clone(&it))
+    {
+        let [v4, v6] = kept.clone();
+        network.created = old.created;
+        network.ipam.v4 = v4.unwrap_or(network.ipam.v4);
+        network.ipam.v6 = v6.unwrap_or(network.ipam.v6);
+        let has_place = |endpoint: &Endpoint| has_place(endpoint, &network.ipam);
+        if !model.endpoints_of_network(&old.id).all(|endpoint| has_place(endpoint)) {
+            network.ipam = old.ipam.clone();
+        }
+        delta.put_network(network);
+    }
+    Ok((delta.since(model), None))
+}
+
+/// The subnets of a family that stay, since the spec wants any; it does not ask for them then.
+fn kept_subnets(
+    spec: &mut NetworkSpec,
+    old: &Network,
+    family: Family,
+    context: &Context<'_>,
+) -> Option<Vec<Subnet>> {
+    let wanted = match family {
+        Family::V4 => &mut spec.v4,
+        Family::V6 => &mut spec.v6,
+    };
+    let any = SubnetSpec { pool: PoolWish::Any, range: None, gateway: None, auxiliary: Default::default() };
+    let subnets = old.ipam.subnets(family);
+    let stays = |subnet: &Subnet| {
+        subnet.range.is_none() && subnet.auxiliary.is_empty() && is_default(&subnet.pool, context)
+    };
+    let stay = *wanted == [any] && !subnets.is_empty() && subnets.iter().all(stays);
+    stay.then(|| {
+        wanted.clear();
+        subnets.to_vec()
+    })
+}
+
+/// Whether an endpoint could have its addresses in these pools.
+fn has_place(endpoint: &Endpoint, ipam: &Ipam) -> bool {
+    let fits = |net: IpNet, subnet: &Subnet| {
+        let reserved = subnet.gateway.iter().chain(subnet.auxiliary.values()).any(|it| *it == net.addr());
+        subnet.pool == net.trunc() && !reserved
+    };
+    let nets = Family::BOTH.into_iter().filter_map(|family| endpoint.address(family));
+    nets.into_iter().all(|net| ipam.all().any(|subnet| fits(net, subnet)))
+}
+
 /// The predefined networks of these drivers bear the only names they can have.
 fn only_one(model: &Model, spec: &NetworkSpec, driver: Driver) -> Result<Driver, CreateNetworkError> {
     let taken = model.network_by_name(&spec.name).is_some();
@@ -123,7 +185,11 @@ fn subnets(
         DriverSpec::Bridge(options) => options.needs_gateway(family, spec.internal),
         DriverSpec::Null | DriverSpec::Host => false,
     };
-    wanted.iter().map(|subnet| request_pool(model, subnet, (family, needs_gateway), context)).collect()
+    let mut subnets = Vec::new();
+    for wish in wanted {
+        subnets.push(request_pool((model, &subnets), wish, (family, needs_gateway), context)?);
+    }
+    Ok(subnets)
 }
 
 pub(super) fn delete(model: &Model, id: &NetworkId) -> Result<Delta, DeleteNetworkError> {

@@ -17,6 +17,10 @@ use crate::{
 pub enum RequestPoolError {
     #[error("invalid pool request: Pool overlaps with other one on this address space")]
     Overlap { wanted: IpNet, taken: IpNet, network: String },
+    #[error(
+        "invalid pool request: Pool overlaps with other one on this address space ({first} to {last} is on a link of the host)"
+    )]
+    OnLink { wanted: IpNet, first: IpAddr, last: IpAddr },
     #[error("all predefined address pools have been fully subnetted")]
     Exhausted { family: Family },
     #[error("no available addresses on this pool")]
@@ -31,7 +35,7 @@ impl RequestPoolError {
     /// What kind of refusal it is.
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Overlap { .. } => Kind::Forbidden,
+            Self::Overlap { .. } | Self::OnLink { .. } => Kind::Forbidden,
             Self::Exhausted { .. } | Self::GatewayTaken { .. } | Self::AuxiliaryTaken { .. } => Kind::Invalid,
             Self::NoGateway { .. } => Kind::Unavailable,
         }
@@ -39,39 +43,63 @@ impl RequestPoolError {
 }
 
 /// A pool for a network, its gateway and reserved addresses. No gateway is chosen where none is needed.
+///
+/// `own` are the pools that the network has got already.
 pub(crate) fn request_pool(
-    model: &Model,
+    (model, own): (&Model, &[Subnet]),
     spec: &SubnetSpec,
     (family, needs_gateway): (Family, bool),
     context: &Context<'_>,
 ) -> Result<Subnet, RequestPoolError> {
     let pool = match spec.pool {
-        PoolWish::Exact(pool) => exact(model, pool)?,
-        PoolWish::Any => lowest_free(model, family, None, context)?,
-        PoolWish::Length(length) => lowest_free(model, family, Some(length), context)?,
+        PoolWish::Exact(pool) => on_no_link(exact((model, own), pool)?, family, context)?,
+        PoolWish::Any => lowest_free((model, own), family, None, context)?,
+        PoolWish::Length(length) => lowest_free((model, own), family, Some(length), context)?,
     };
     with_gateway(spec, pool, needs_gateway)
 }
 
-fn exact(model: &Model, wanted: IpNet) -> Result<IpNet, RequestPoolError> {
+fn exact((model, own): (&Model, &[Subnet]), wanted: IpNet) -> Result<IpNet, RequestPoolError> {
+    let overlaps = |subnet: &&Subnet| subnet.pool.contains(&wanted) || wanted.contains(&subnet.pool);
+    if let Some(taken) = own.iter().find(overlaps).map(|subnet| subnet.pool) {
+        return Err(RequestPoolError::Overlap { wanted, taken, network: "this one".to_owned() });
+    }
     let Some(network) = model.network_by_pool(&wanted) else {
         return Ok(wanted);
     };
-    let overlaps = |subnet: &&Subnet| subnet.pool.contains(&wanted) || wanted.contains(&subnet.pool);
     let taken = network.ipam.all().find(overlaps).map_or(wanted, |subnet| subnet.pool);
     Err(RequestPoolError::Overlap { wanted, taken, network: network.name.clone() })
+}
+
+/// The pool, if no link of the host has addresses of it.
+fn on_no_link(wanted: IpNet, family: Family, context: &Context<'_>) -> Result<IpNet, RequestPoolError> {
+    match context.host.on_link.family(family).overlap(&range(&wanted)) {
+        None => Ok(wanted),
+        Some(met) => Err(RequestPoolError::OnLink {
+            wanted,
+            first: address(family, *met.start()),
+            last: address(family, *met.end()),
+        }),
+    }
+}
+
+/// Whether a pool is one that the defaults give: one that was not named stays.
+pub(crate) fn is_default(pool: &IpNet, context: &Context<'_>) -> bool {
+    let mut pools = context.defaults.pools.iter();
+    pools.any(|default| default.base.contains(pool) && default.length == pool.prefix_len())
 }
 
 /// The lowest piece of the default pools that overlaps nothing: no pool of a network,
 /// no route or address of the host, nothing on the user's list.
 fn lowest_free(
-    model: &Model,
+    (model, own): (&Model, &[Subnet]),
     family: Family,
     length: Option<u8>,
     context: &Context<'_>,
 ) -> Result<IpNet, RequestPoolError> {
     let pooled = model.pooled(family);
-    let taken = [&pooled, context.host.taken.family(family), context.defaults.avoid.family(family)];
+    let own: IntervalSet = own.iter().map(|subnet| range(&subnet.pool)).collect();
+    let taken = [&pooled, &own, context.host.taken.family(family), context.defaults.avoid.family(family)];
     let pools = context.defaults.pools.iter().filter(|pool| Family::of(&pool.base.addr()) == family);
     let mut pieces = pools.filter_map(|pool| piece(pool, length.unwrap_or(pool.length), &taken));
     pieces.next().ok_or(RequestPoolError::Exhausted { family })

@@ -108,8 +108,6 @@ pub enum InvalidNetworkError {
     NotBool { option: String },
     #[error("unknown IPAM option {option:?}")]
     UnknownIpamOption { option: String },
-    #[error("{driver} driver doesn't support multiple subnets")]
-    MultipleSubnets { driver: String },
     #[error("{}", Listed(problems))]
     Ipam { problems: Vec<PoolProblem> },
     #[error(transparent)]
@@ -127,7 +125,7 @@ impl InvalidNetworkError {
             | Self::UnknownIpamOption { .. }
             | Self::Ipam { .. }
             | Self::Option(_) => Kind::Invalid,
-            Self::Predefined { .. } | Self::OnlyOne { .. } | Self::MultipleSubnets { .. } => Kind::Forbidden,
+            Self::Predefined { .. } | Self::OnlyOne { .. } => Kind::Forbidden,
             Self::UnknownDriver { .. } => Kind::NotFound,
         }
     }
@@ -241,9 +239,6 @@ impl NetworkSpec {
         let (subnets4, subnets6) = subnets(&form.pools, v4, v6)?;
         spec.v4 = subnets4;
         spec.v6 = subnets6;
-        if spec.v4.len() > 1 || spec.v6.len() > 1 {
-            return Err(InvalidNetworkError::MultipleSubnets { driver: "bridge".to_owned() });
-        }
         Ok(Self {
             internal: form.internal,
             attachable: form.attachable,

@@ -8,7 +8,7 @@ use engine::Config;
 use engine::cnm::controller::{DefaultPool, Defaults};
 use engine::net::{self, DefaultNetwork};
 
-use crate::settings::{AddressPool, ContainerSettings, NetworkSettings, Settings};
+use crate::settings::{AddressPool, ContainerSettings, NetworkSettings, Settings, Subnet};
 
 /// What the containers' part is told.
 pub(crate) fn engine(settings: &Settings) -> Config {
@@ -31,6 +31,7 @@ pub(crate) fn engine(settings: &Settings) -> Config {
     config.dns_servers = dns;
     config.dns_search = dns_search;
     config.dns_options = dns_opts;
+    config.network_options = settings.network.options.clone();
     if !cgroup_parent.is_empty() {
         config.cgroup_parent = cgroup_parent;
     }
@@ -48,17 +49,26 @@ fn installed_init() -> Option<PathBuf> {
 
 /// What the network's part is told.
 pub(crate) fn network(settings: &Settings) -> anyhow::Result<net::Config> {
-    let NetworkSettings { bridge_name, bip, fixed_cidr, ip_masq, ip, ipv6, icc, mtu, pools } =
+    let NetworkSettings { bridge_name, bip, fixed_cidr, ip_masq, ip, ipv6, icc, mtu, pools, .. } =
         settings.network.clone();
-    let subnet = |text: String| text.parse().with_context(|| format!("invalid subnet {text}"));
+    let NetworkSettings { bip6, fixed_cidr_v6, default_gateway, default_gateway_v6, avoid, .. } =
+        settings.network.clone();
+    let subnet = |subnet: Option<Subnet>| {
+        let text = subnet.map(|subnet| subnet.to_string());
+        text.map(|text| text.parse().with_context(|| format!("invalid subnet {text}"))).transpose()
+    };
     Ok(net::Config {
         state: settings.data_root.join("network"),
         run: settings.exec_root.clone(),
-        defaults: defaults(&pools)?,
+        defaults: defaults(&pools, &avoid)?,
         default_network: DefaultNetwork {
             link: Some(bridge_name),
-            address: bip.map(|bip| subnet(bip.to_string())).transpose()?,
-            range: fixed_cidr.map(|range| subnet(range.to_string())).transpose()?,
+            address: subnet(bip)?,
+            range: subnet(fixed_cidr)?,
+            address6: subnet(bip6)?,
+            range6: subnet(fixed_cidr_v6)?,
+            gateway: default_gateway,
+            gateway6: default_gateway_v6,
             mtu,
             inter_container: Some(icc),
             masquerade: Some(ip_masq),
@@ -69,8 +79,8 @@ pub(crate) fn network(settings: &Settings) -> anyhow::Result<net::Config> {
 }
 
 /// The pools of the settings; the built-in ones of a family for which there are none, and for neither `None`.
-fn defaults(pools: &[AddressPool]) -> anyhow::Result<Option<Defaults>> {
-    if pools.is_empty() {
+fn defaults(pools: &[AddressPool], avoid: &[Subnet]) -> anyhow::Result<Option<Defaults>> {
+    if pools.is_empty() && avoid.is_empty() {
         return Ok(None);
     }
     let mut defaults = Defaults::new(global_id());
@@ -83,6 +93,10 @@ fn defaults(pools: &[AddressPool]) -> anyhow::Result<Option<Defaults>> {
         let base = base.to_string();
         let base = base.parse().with_context(|| format!("invalid address pool {base}"))?;
         defaults.pools.push(DefaultPool { base, length: *size });
+    }
+    for subnet in avoid {
+        let text = subnet.to_string();
+        defaults.avoid.insert(text.parse().with_context(|| format!("invalid subnet {text}"))?);
     }
     Ok(Some(defaults))
 }
@@ -101,9 +115,9 @@ mod tests {
 
     #[test]
     fn pools_replace_those_of_their_family() {
-        assert_eq!(defaults(&[]).expect("none"), None);
+        assert_eq!(defaults(&[], &[]).expect("none"), None);
         let pool = "base=10.0.0.0/8,size=24".parse().expect("a pool");
-        let pools = defaults(&[pool]).expect("pools").expect("some").pools;
+        let pools = defaults(&[pool], &[]).expect("pools").expect("some").pools;
         let v4: Vec<String> = pools
             .iter()
             .filter(|pool| pool.base.addr().is_ipv4())

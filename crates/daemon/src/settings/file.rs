@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io::ErrorKind;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -25,6 +25,17 @@ pub(crate) struct File {
     pub(super) bridge_name: Option<String>,
     pub(super) bip: Option<Subnet>,
     pub(super) fixed_cidr: Option<Subnet>,
+    pub(super) bip6: Option<Subnet>,
+    pub(super) fixed_cidr_v6: Option<Subnet>,
+    pub(super) default_gateway: Option<Ipv4Addr>,
+    pub(super) default_gateway_v6: Option<Ipv6Addr>,
+    pub(super) default_network_opts: Option<BTreeMap<String, BTreeMap<String, String>>>,
+    pub(super) avoid_subnets: Option<Vec<Subnet>>,
+    pub(super) ip_forward: Option<bool>,
+    pub(super) ip_forward_no_drop: Option<bool>,
+    pub(super) iptables: Option<bool>,
+    pub(super) ip6tables: Option<bool>,
+    pub(super) firewall_backend: Option<String>,
     pub(super) ip_masq: Option<bool>,
     pub(super) ip: Option<IpAddr>,
     pub(super) default_address_pools: Option<Vec<AddressPool>>,
@@ -76,12 +87,16 @@ impl File {
         one! {
             data_root "data-root" exec_root "exec-root" pidfile "pidfile" group "group" debug "debug"
             log_level "log-level" log_format "log-format" bridge_name "bridge-name" bip "bip"
-            fixed_cidr "fixed-cidr" ip_masq "ip-masq" ip "ip" ipv6 "ipv6" icc "icc" mtu "mtu"
+            fixed_cidr "fixed-cidr" bip6 "bip6" fixed_cidr_v6 "fixed-cidr-v6" default_gateway "default-gateway"
+            default_gateway_v6 "default-gateway-v6" ip_forward "ip-forward" iptables "iptables"
+            ip_forward_no_drop "ip-forward-no-drop" ip6tables "ip6tables" firewall_backend "firewall-backend"
+            ip_masq "ip-masq" ip "ip" ipv6 "ipv6" icc "icc" mtu "mtu"
             userland_proxy "userland-proxy" log_driver "log-driver" init "init" init_path "init-path"
             cgroup_parent "cgroup-parent" shutdown_timeout "shutdown-timeout" live_restore "live-restore"
         }
         many! {
-            hosts "hosts" default_address_pools "default-address-pools" dns "dns" dns_opts "dns-opts"
+            hosts "hosts" default_address_pools "default-address-pools"
+            default_network_opts "default-network-opts" avoid_subnets "avoid-subnets" dns "dns" dns_opts "dns-opts"
             dns_search "dns-search" log_opts "log-opts" labels "labels"
         }
         names
@@ -90,6 +105,7 @@ impl File {
     /// Adds the flags; none of them is given here, too.
     pub(super) fn or(self, flags: Flags) -> Result<Self, SettingsError> {
         let log_opts = given(&flags.log_opts).map(|options| log_options(options)).transpose()?;
+        let network_opts = given(&flags.default_network_opts).map(|it| network_options(it)).transpose()?;
         let list = |labels: Vec<String>| Some(labels).filter(|labels| !labels.is_empty());
         Ok(Self {
             data_root: self.data_root.or(flags.data_root),
@@ -103,6 +119,17 @@ impl File {
             bridge_name: self.bridge_name.or(flags.bridge_name),
             bip: self.bip.or(flags.bip),
             fixed_cidr: self.fixed_cidr.or(flags.fixed_cidr),
+            bip6: self.bip6.or(flags.bip6),
+            fixed_cidr_v6: self.fixed_cidr_v6.or(flags.fixed_cidr_v6),
+            default_gateway: self.default_gateway.or(flags.default_gateway),
+            default_gateway_v6: self.default_gateway_v6.or(flags.default_gateway_v6),
+            default_network_opts: self.default_network_opts.or(network_opts),
+            avoid_subnets: self.avoid_subnets.or(given(&flags.avoid_subnets).cloned()),
+            ip_forward: self.ip_forward.or(flags.ip_forward),
+            ip_forward_no_drop: self.ip_forward_no_drop.or(flags.ip_forward_no_drop),
+            iptables: self.iptables.or(flags.iptables),
+            ip6tables: self.ip6tables.or(flags.ip6tables),
+            firewall_backend: self.firewall_backend.or(flags.firewall_backend),
             ip_masq: self.ip_masq.or(flags.ip_masq),
             ip: self.ip.or(flags.ip),
             default_address_pools: self
@@ -136,6 +163,19 @@ fn conflict<F: Debug, V: Debug>(names: &mut Vec<String>, name: &str, flag: Optio
     if let (Some(flag), Some(file)) = (flag, file) {
         names.push(format!("{name}: (from flag: {flag:?}, from file: {file:?})"));
     }
+}
+
+/// `bridge=label=value`, by driver.
+fn network_options(texts: &[String]) -> Result<BTreeMap<String, BTreeMap<String, String>>, SettingsError> {
+    let mut all: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for text in texts {
+        let mut parts = text.splitn(3, '=').map(str::to_owned);
+        let (Some(driver), Some(label), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(SettingsError::NetworkOption { text: text.clone() });
+        };
+        all.entry(driver).or_default().insert(label, value);
+    }
+    Ok(all)
 }
 
 fn log_options(options: &[String]) -> Result<BTreeMap<String, String>, SettingsError> {

@@ -1,6 +1,6 @@
 //! The flags of `tombolo daemon`, with dockerd's names.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
@@ -44,9 +44,42 @@ pub(crate) struct Flags {
     /// IPv4 address and subnet of that bridge
     #[arg(long, value_name = "CIDR")]
     pub(crate) bip: Option<Subnet>,
-    /// Part of its IPv4 subnet that containers get addresses from
+    /// Part of its IPv4 subnet that containers get addresses from; all of it if there is no --bip
     #[arg(long, value_name = "CIDR")]
     pub(crate) fixed_cidr: Option<Subnet>,
+    /// IPv6 address and subnet of that bridge
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) bip6: Option<Subnet>,
+    /// Part of its IPv6 subnet that containers get addresses from; all of it if there is no --bip6
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) fixed_cidr_v6: Option<Subnet>,
+    /// Where its containers' IPv4 default route leads [default: the bridge]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) default_gateway: Option<Ipv4Addr>,
+    /// Where its containers' IPv6 default route leads [default: the bridge]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) default_gateway_v6: Option<Ipv6Addr>,
+    /// Options of new networks that do not say otherwise: bridge=label=value
+    #[arg(long = "default-network-opt", value_name = "OPTION")]
+    pub(crate) default_network_opts: Vec<String>,
+    /// Subnets that networks are not cut from, besides those of the host's routes and addresses
+    #[arg(long = "avoid-subnet", value_name = "CIDR")]
+    pub(crate) avoid_subnets: Vec<Subnet>,
+    /// Accepted for compatibility: forwarding is switched on for networks that need it
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) ip_forward: Option<bool>,
+    /// Accepted for compatibility: policies of chains are never changed
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) ip_forward_no_drop: Option<bool>,
+    /// Accepted for compatibility: the firewall is a table of nftables
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) iptables: Option<bool>,
+    /// The same for IPv6
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) ip6tables: Option<bool>,
+    /// Accepted for compatibility: nftables
+    #[arg(long, value_name = "NAME")]
+    pub(crate) firewall_backend: Option<String>,
     /// Hide the addresses of containers of the default network from elsewhere [default: true]
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub(crate) ip_masq: Option<bool>,

@@ -38,8 +38,13 @@ impl Engine {
     /// If the form makes no sense, or is at odds with the networks there are.
     pub async fn network_create(
         self: &Arc<Self>,
-        form: NetworkForm,
+        mut form: NetworkForm,
     ) -> Result<NetworkId, CreateNetworkError> {
+        if ["", "bridge"].contains(&form.driver.as_str()) {
+            for (label, value) in &self.config.network_options {
+                form.options.entry(label.clone()).or_insert_with(|| value.clone());
+            }
+        }
         let spec = NetworkSpec::parse(form)?;
         let engine = Arc::clone(self);
         self.whole(async move {
