@@ -84,7 +84,7 @@ pub(crate) fn kept(model: &Model, default: &DefaultNetwork) -> Vec<String> {
     let sentence = |pool: &PoolForm| {
         let (has, names) = (has.join(" and "), names.join(", "));
         format!(
-            "the default network keeps {has} and does not become {}: {names} have addresses there",
+            "the default network keeps {has} and does not become {}: addresses of {names} are in use",
             pool.subnet
         )
     };

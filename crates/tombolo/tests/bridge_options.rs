@@ -16,7 +16,7 @@ fn machine() -> Result<Machine> {
 fn subnets_of_links_of_the_host_are_refused() -> Result<()> {
     let machine = machine()?;
     machine
-        .sh("ip link add vpn type dummy && ip link set vpn up && ip addr add 10.77.0.1/24 dev vpn
+        .sh("ip link add vpn type bridge && ip link set vpn up && ip addr add 10.77.0.1/24 dev vpn
              ip route add 10.78.0.0/16 dev vpn && ip route add 10.79.0.0/16 via 198.51.100.2
              ip route add 0.0.0.0/1 dev vpn && ip route add 128.0.0.0/1 dev vpn
              ip -6 addr add fd77::1/64 dev vpn nodad")
@@ -61,7 +61,10 @@ fn pools_avoid_what_the_user_says_and_bridges_of_others() -> Result<()> {
 #[test]
 fn a_network_may_have_several_subnets() -> Result<()> {
     let machine = machine()?;
-    machine.docker("network create --subnet 10.5.0.0/30 --subnet 10.6.0.0/24 two").ok()?;
+    let pools = r#"[{"Subnet":"10.5.0.0/30"},{"Subnet":"10.6.0.0/24"}]"#;
+    machine
+        .call("POST", "/networks/create", &format!(r#"{{"Name":"two","IPAM":{{"Config":{pools}}}}}"#))?
+        .ok()?;
     for name in ["aa", "bb"] {
         machine.docker(&format!("run -d --name {name} --network two busybox sleep 1000")).ok()?;
     }
@@ -116,12 +119,17 @@ fn somebody_else_may_have_the_gateways_address() -> Result<()> {
 #[test]
 fn settings_of_an_endpoint_are_in_its_stack() -> Result<()> {
     let machine = machine()?;
-    let option = "com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=0";
-    let name = "com.docker.network.endpoint.ifname=lan0";
     machine.docker("network create --ipv6 net").ok()?;
-    machine
-        .docker(&format!(r#"run -d --name web --network 'name=net,"driver-opt={option}",driver-opt={name}' busybox sleep 1000"#))
-        .ok()?;
+    machine.docker("run -d --name web busybox sleep 1000").ok()?;
+    let sysctls = "net.ipv4.conf.IFNAME.log_martians=1,net.ipv6.conf.IFNAME.accept_ra=0";
+    let options = json!({
+        "com.docker.network.endpoint.sysctls": sysctls,
+        "com.docker.network.endpoint.ifname": "lan0",
+    });
+    let body = json!({"Container": "web", "EndpointConfig": {"DriverOpts": options}}).to_string();
+    machine.call("POST", "/networks/net/connect", &body)?.ok()?;
+    let shown = machine.inspect("web")?["NetworkSettings"]["Networks"]["net"]["DriverOpts"].clone();
+    ensure!(shown == options, "{shown}");
     let read = "cat /proc/sys/net/ipv4/conf/lan0/log_martians /proc/sys/net/ipv6/conf/lan0/accept_ra";
     let values = machine.docker(&format!("exec web {read}")).ok()?;
     ensure!(values.split_whitespace().eq(["1", "0"]), "{values}");
@@ -190,7 +198,8 @@ fn changed_settings_count_at_the_next_start() -> Result<()> {
     again(&mut machine, &["--bip=10.43.0.1/24", "--mtu=1400"])?;
     ensure!(subnet(&machine)? == "10.42.0.0/24");
     let log = machine.engine_log();
-    let said = "the default network keeps 10.42.0.0/24 and does not become 10.43.0.0/24: near, web have";
+    let said =
+        "the default network keeps 10.42.0.0/24 and does not become 10.43.0.0/24: addresses of near, web are";
     ensure!(log.contains(said), "{log}");
     machine.tcp(Place::In("near"), "10.42.0.2:80", &server).context("icc is on again")?;
     let mtu = machine.docker("exec web cat /sys/class/net/eth0/mtu").ok()?;

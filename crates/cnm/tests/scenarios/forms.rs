@@ -50,11 +50,6 @@ fn a_networks_form_is_checked() {
         "could not find plugin weave in v1 plugin registry: plugin not found",
     );
     check_form(|form| form.v4 = Some(false), Kind::Invalid, "IPv4 or IPv6 must be enabled");
-    check_form(
-        |form| form.pools = vec![pool("10.0.0.0/24", "", "", &[]), pool("10.0.1.0/24", "", "", &[])],
-        Kind::Forbidden,
-        "bridge driver doesn't support multiple subnets",
-    );
     let unknown = OptionError::Unknown { option: "com.docker.network.bridge.color".to_owned() };
     let mut form = NetworkForm { name: "web".to_owned(), ..NetworkForm::default() };
     form.options.insert("com.docker.network.bridge.color".to_owned(), String::new());
