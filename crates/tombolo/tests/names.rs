@@ -1,5 +1,7 @@
 //! Names inside containers.
 
+use std::{io::ErrorKind, time::Duration};
+
 use anyhow::{Result, ensure};
 use testkit::{
     Machine, Place,
@@ -21,6 +23,7 @@ fn found(records: &[&str]) -> Said {
     Said { code: 0, records: records.iter().map(|record| (*record).to_owned()).collect() }
 }
 
+const WHERE_IS_WEB: &[u8] = b"\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03web\x00\x00\x01\x00\x01";
 const NO_SUCH_NAME: Said = Said { code: 3, records: Vec::new() };
 
 #[test]
@@ -131,9 +134,20 @@ fn names_are_answered_again_after_the_engine_was_killed() -> Result<()> {
     machine.docker("run -d --name web --network site busybox sleep 1000").ok()?;
     machine.docker("run -d --name client --network site busybox sleep 1000").ok()?;
     let address = machine.address("web", "site")?;
+    let client = machine.sender(Place::In("client"), "127.0.0.11:53")?;
     for _ in 0..2 {
         machine.kill_engine()?;
+        client.set_read_timeout(Some(Duration::from_millis(300)))?;
+        client.send(WHERE_IS_WEB)?;
+        let unheard = client.recv(&mut [0; 512]).expect_err("nobody is there");
+        ensure!(
+            unheard.kind() == ErrorKind::WouldBlock,
+            "a client that is refused does not ask again: {unheard}"
+        );
         machine.start_engine()?;
+        client.set_read_timeout(Some(Duration::from_secs(5)))?;
+        client.send(WHERE_IS_WEB)?;
+        ensure!(client.recv(&mut [0; 512])? > WHERE_IS_WEB.len(), "the second try, from the same port");
         ensure!(ask(&machine, "client", "web", A)? == found(&[&address]));
         ensure!(ask(&machine, "client", "known.example.test", A)? == found(&["192.0.2.7"]));
     }

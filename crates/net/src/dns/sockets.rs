@@ -8,18 +8,29 @@ use cnm::files::RESOLVER;
 use ipnet::{IpNet, Ipv4Net};
 use linux::conntrack::{self, Conntrack};
 use linux::netns::Netns;
-use linux::nfnl::{Base, Batch, Chain, ChainType, End, Family, Hook, Is, NatKind, Nfnl, Rule, Table};
+use linux::nfnl::{
+    Base, Batch, Chain, ChainType, CmpOp, End, Expr, Family, Hook, Is, NatKind, Nfnl, PayloadBase, Reg, Rule,
+    Table, Verdict,
+};
 
 use super::DnsError;
 
 /// The table inside a sandbox that leads port 53 to the resolver.
 const TABLE: &str = "tombolo_dns";
 const CHAIN: &str = "output";
+/// Keeps from clients that nobody listens: a resolver that is refused gives up at once, one
+/// that hears nothing asks again, and by then the next engine is there.
+const SILENCE: &str = "silence";
 /// The port of DNS.
 pub(super) const PORT: u16 = 53;
 /// `NF_IP_PRI_NAT_DST`.
 const PRIORITY: i32 = -100;
-/// IANA's numbers of TCP and UDP.
+/// `NF_IP_PRI_FILTER`.
+const FILTER: i32 = 0;
+/// `ICMP_DEST_UNREACH`.
+const UNREACHABLE: u8 = 3;
+/// IANA's numbers of ICMP, TCP and UDP.
+const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
@@ -92,6 +103,8 @@ impl Redirection {
         batch.destroy_table(&table).add_table(&table);
         batch.add_chain(&table, &Chain::base(CHAIN, Base::new(ChainType::Nat, Hook::Output, PRIORITY)));
         batch.add_rule(&table, &to(UDP, udp)).add_rule(&table, &to(TCP, tcp));
+        batch.add_chain(&table, &Chain::base(SILENCE, Base::new(ChainType::Filter, Hook::Output, FILTER)));
+        batch.add_rule(&table, &silence());
         redirection.nfnl().commit(batch).map_err(DnsError::Redirect)?;
         if is_there {
             forget_flows();
@@ -133,6 +146,17 @@ fn forget_flows() {
     if !matches!(forgotten, Ok(Ok(_))) {
         tracing::warn!(?forgotten, "processes may ask a resolver that is gone for half a minute");
     }
+}
+
+/// Drops what would tell a client that nobody listens.
+fn silence() -> Rule {
+    let kind = Expr::Payload { dreg: Reg::FIRST, base: PayloadBase::Transport, offset: 0, len: 1 };
+    Rule::new(SILENCE)
+        .addr(End::Source, Is::Equal, address())
+        .l4proto(Is::Equal, ICMP)
+        .expr(kind)
+        .expr(Expr::Cmp { op: CmpOp::Eq, sreg: Reg::FIRST, data: vec![UNREACHABLE] })
+        .verdict(Verdict::Drop)
 }
 
 fn address() -> IpNet {
