@@ -1,6 +1,8 @@
 //! Containers outlive their engine: what runs goes on, what ends meanwhile is told as it was,
 //! and a shim that is killed takes its container along cleanly.
 
+#![expect(clippy::disallowed_methods, reason = "clients of the engine are programs, and tests start them")]
+
 use std::{
     io::{Read, Write},
     process::{Child, Command, Stdio},
