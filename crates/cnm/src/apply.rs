@@ -7,7 +7,7 @@
 use thiserror::Error;
 
 use crate::{
-    plan::{Op, Step, plan},
+    plan::{Op, Plan, Step, plan},
     state::{Key, State},
 };
 
@@ -98,12 +98,21 @@ pub struct Failed {
 /// Only objects with keys of the two states are looked at and changed, so that
 /// states of disjoint parts of the model can be applied at the same time.
 pub fn apply(kernel: &mut impl Kernel, from: &State, to: &State) -> Result<(), Failed> {
-    for step in &plan(from, to).steps {
+    let reaping = apply_but_reaping(kernel, from, to)?;
+    let failed = |cause, kernel: &mut _| Failed { cause, left_behind: put_back(kernel, from, to) };
+    reaping.steps.iter().try_for_each(|step| kernel.run(step)).map_err(|cause| failed(cause, kernel))
+}
+
+/// The same, but for what nobody waits for ([`Plan::split_reaping`]): that is answered,
+/// to be run when the change is kept. What fails of it is for a reconciliation.
+pub fn apply_but_reaping(kernel: &mut impl Kernel, from: &State, to: &State) -> Result<Plan, Failed> {
+    let (changes, reaping) = plan(from, to).split_reaping();
+    for step in &changes.steps {
         if let Err(cause) = kernel.run(step) {
             return Err(Failed { cause, left_behind: put_back(kernel, from, to) });
         }
     }
-    Ok(())
+    Ok(reaping)
 }
 
 /// Takes the objects of both states back to the first; says what it could not.

@@ -62,6 +62,18 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// Splits off what nobody waits for: the deletion of bridges, if all the plan does is to delete.
+    /// The kernel takes tens of milliseconds for one (it waits for all processors), and nothing
+    /// that is left leads to it by then.
+    pub fn split_reaping(self) -> (Self, Self) {
+        if !self.ops().all(|op| matches!(op, Op::Delete { .. })) {
+            return (self, Self::default());
+        }
+        let is_bridge = |step: &Step| matches!(step.ops(), [op] if matches!(op.key(), Key::Bridge(_)));
+        let (reaping, changes) = self.steps.into_iter().partition(is_bridge);
+        (Self { steps: changes }, Self { steps: reaping })
+    }
+
     /// All operations, in order.
     pub fn ops(&self) -> impl Iterator<Item = &Op> {
         self.steps.iter().flat_map(Step::ops)

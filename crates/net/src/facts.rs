@@ -5,30 +5,34 @@ use std::{collections::BTreeSet, ops::RangeInclusive, path::Path};
 use cnm::controller::Host;
 use ipnet::IpNet;
 use linux::{
-    rtnl::{Rtnl, RtnlError},
+    rtnl::{Link, Rtnl, RtnlError},
     sysctl,
 };
 
-/// Reads the host's routes, addresses and ephemeral ports. `is_ours` knows our links by their names.
+/// Reads the host's routes, addresses and ephemeral ports.
+///
+/// Without those of our own bridges: which of their subnets are taken is in the model, and
+/// a bridge may still be there whose network is gone.
 ///
 /// A millisecond or so: not for the writer's own thread.
 ///
 /// # Errors
 /// What the kernel says to the dumps.
-pub(crate) fn of_host(is_ours: impl Fn(&str) -> bool) -> Result<Host, RtnlError> {
+pub(crate) fn of_host(is_ours: impl Fn(&Link) -> bool) -> Result<Host, RtnlError> {
     let mut host = settings();
     let mut rtnl = Rtnl::open()?;
-    let links = rtnl.link_list()?;
-    let ours: BTreeSet<_> = links.iter().filter(|link| is_ours(&link.name)).map(|link| link.index).collect();
+    let bridges = rtnl.bridge_list()?.into_iter().filter(is_ours);
+    let ours: BTreeSet<_> = bridges.map(|bridge| Some(bridge.index)).collect();
     let routes = rtnl.route_list()?.into_iter();
-    let routes = routes.map(|route| (route.destination, route.index.filter(|_| route.via.is_none())));
-    let addresses = rtnl.addr_list()?.into_iter().map(|addr| (addr.net, Some(addr.index)));
-    for (net, on_link) in routes.chain(addresses).map(|(net, on_link)| (net.trunc(), on_link)) {
-        if is_everyones(&net) {
+    let routes = routes.map(|route| (route.destination, route.index, route.via.is_none()));
+    let addresses = rtnl.addr_list()?.into_iter().map(|addr| (addr.net, Some(addr.index), true));
+    for (net, link, on_link) in routes.chain(addresses) {
+        let net = net.trunc();
+        if is_everyones(&net) || ours.contains(&link) {
             continue;
         }
         host.taken.insert(net);
-        if on_link.is_some_and(|link| !ours.contains(&link)) {
+        if on_link && link.is_some() {
             host.on_link.insert(net);
         }
     }

@@ -20,7 +20,7 @@ use linux::conntrack::Conntrack;
 use linux::netns::{Netns, NetnsError};
 use linux::nfnl::Nfnl;
 use linux::port::Reservation;
-use linux::rtnl::{Reaper, Rtnl};
+use linux::rtnl::{Link, Reaper, Rtnl};
 use linux::sock_diag::PortProtocol;
 use linux::sysctl;
 use thiserror::Error;
@@ -138,6 +138,11 @@ impl Host {
     /// Where the namespace of a sandbox of ours is kept.
     pub fn namespace(&self, sandbox: &SandboxId) -> PathBuf {
         self.shared.path(sandbox)
+    }
+
+    /// Whether a link carries this engine's mark.
+    pub(crate) fn is_ours(&self, link: &Link) -> bool {
+        self.shared.mark.is_on(link)
     }
 
     /// The sockets that hold published ports, in their order; none if they are not held.

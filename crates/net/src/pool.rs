@@ -13,7 +13,7 @@ use std::{
 use cnm::{
     Delta,
     apply::{self, Extent, Failed, Kernel, KernelError},
-    plan::plan,
+    plan::{Plan, plan},
     state::State,
 };
 use thiserror::Error;
@@ -40,7 +40,12 @@ pub(crate) enum Job {
 pub(crate) enum Finished {
     Change {
         lane: u64,
-        outcome: Result<(), NotDone>,
+        outcome: Result<Done, NotDone>,
+    },
+    /// What was left of a change that is done.
+    Reaped {
+        lane: u64,
+        errors: Vec<KernelError>,
     },
     Repair {
         outcome: Result<usize, Vec<KernelError>>,
@@ -49,6 +54,14 @@ pub(crate) enum Finished {
     Settled {
         lane: u64,
     },
+}
+
+/// How much of a change is done when it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    Whole,
+    /// The kernel still deletes what nobody waits for: [`Finished::Reaped`] follows.
+    Reaping,
 }
 
 /// Why a change was not made. The kernel and the store are as they were, but
@@ -88,7 +101,8 @@ impl Pool {
             let thread = thread::Builder::new().name(format!("kernel-{number}"));
             threads.push(thread.spawn(move || {
                 while let Some(job) = next(&queue) {
-                    if finished.blocking_send(worker.run(job)).is_err() {
+                    let tell = |end| finished.blocking_send(end).is_ok();
+                    if !worker.run(job, tell) {
                         break;
                     }
                 }
@@ -122,17 +136,27 @@ struct Worker<K> {
 }
 
 impl<K: Kernel> Worker<K> {
-    fn run(&mut self, job: Job) -> Finished {
+    /// Does a job and tells how it ended, as long as somebody hears it.
+    fn run(&mut self, job: Job, tell: impl Fn(Finished) -> bool) -> bool {
         match job {
-            Job::Change { lane, from, to, delta } => {
-                Finished::Change { lane, outcome: self.change(&from, &to, &delta) }
-            }
+            Job::Change { lane, from, to, delta } => match self.change(&from, &to, &delta) {
+                Err(cause) => tell(Finished::Change { lane, outcome: Err(cause) }),
+                Ok(reaping) if reaping.is_empty() => {
+                    tell(Finished::Change { lane, outcome: Ok(Done::Whole) })
+                }
+                Ok(reaping) => {
+                    let is_heard = tell(Finished::Change { lane, outcome: Ok(Done::Reaping) });
+                    let errors = reaping.steps.iter().filter_map(|step| self.kernel.run(step).err());
+                    let errors = errors.collect();
+                    is_heard && tell(Finished::Reaped { lane, errors })
+                }
+            },
             Job::Repair { desired } => {
-                Finished::Repair { outcome: apply::reconcile(&mut self.kernel, &desired) }
+                tell(Finished::Repair { outcome: apply::reconcile(&mut self.kernel, &desired) })
             }
             Job::Look { desired, repair, reply } => {
                 drop(reply.send(self.look(desired, repair)));
-                Finished::Repair { outcome: Ok(0) }
+                tell(Finished::Repair { outcome: Ok(0) })
             }
         }
     }
@@ -144,11 +168,13 @@ impl<K: Kernel> Worker<K> {
         Ok(Seen { observed, wanted, errors })
     }
 
-    fn change(&mut self, from: &State, to: &State, delta: &Delta) -> Result<(), NotDone> {
-        apply::apply(&mut self.kernel, from, to)?;
+    /// Changes kernel and store; what nobody waits for is left.
+    fn change(&mut self, from: &State, to: &State, delta: &Delta) -> Result<Plan, NotDone> {
+        let reaping = apply::apply_but_reaping(&mut self.kernel, from, to)?;
         self.store.commit(delta).map_err(|cause| NotDone::Store {
             cause,
             left_behind: apply::put_back(&mut self.kernel, from, to),
-        })
+        })?;
+        Ok(reaping)
     }
 }

@@ -214,9 +214,9 @@ impl NetworkService {
         if !requests.iter().any(is_new) {
             return Ok(facts::settings());
         }
-        let model = self.model();
-        let work = move || facts::of_host(|link| model.network_by_link(link).is_some());
-        let read = tokio::task::spawn_blocking(work).await.map_err(|_| ChangeError::Stopped)?;
+        let host = self.host.clone();
+        let read = tokio::task::spawn_blocking(move || facts::of_host(|link| host.is_ours(link)));
+        let read = read.await.map_err(|_| ChangeError::Stopped)?;
         read.map_err(ChangeError::Facts)
     }
 }

@@ -33,7 +33,7 @@ use crate::{
     entropy,
     lanes::{Footprint, Lanes},
     look::Look,
-    pool::{Finished, Job, NotDone, Pool},
+    pool::{Done, Finished, Job, NotDone, Pool},
     resolvers::{self, Resolvers},
     service::{ChangeError, Outcome},
 };
@@ -80,6 +80,8 @@ struct UnderWay {
     delta: Delta,
     inverse: Delta,
     created: Vec<Created>,
+    /// The kernel still deletes what nobody waits for; the lane stays taken.
+    reaping: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,17 +228,20 @@ impl Writer {
         let inverse = delta.inverse(&self.accepted);
         self.accepted = after;
         self.pool.send(Job::Change { lane, from, to, delta: delta.clone() });
-        self.under_way.insert(lane, UnderWay { change, delta, inverse, created });
+        self.under_way.insert(lane, UnderWay { change, delta, inverse, created, reaping: false });
         Held::Answered
     }
 
     fn finish(&mut self, finished: Finished) {
         match finished {
-            Finished::Change { lane, outcome: Ok(()) } => self.publish(lane),
+            Finished::Change { lane, outcome: Ok(done) } => {
+                self.publish(lane, done);
+            }
             Finished::Change { lane, outcome: Err(cause) } => {
                 let under_way = self.end(lane);
                 self.undone(under_way, cause);
             }
+            Finished::Reaped { lane, errors } => self.reaped(lane, errors),
             Finished::Settled { lane } => self.answer(lane),
             Finished::Repair { outcome } => {
                 let outdated = self.repair == Repair::Outdated;
@@ -247,15 +252,32 @@ impl Writer {
         while self.settling.try_join_next().is_some() {}
     }
 
-    /// Takes a change off its lane.
+    /// Takes a change off its lane, which is free with the last of the change.
     fn end(&mut self, lane: u64) -> UnderWay {
-        self.lanes.leave(lane);
-        self.under_way.remove(&lane).expect("what ends was under way")
+        let ended = self.under_way.remove(&lane).expect("what ends was under way");
+        if !ended.reaping {
+            self.lanes.leave(lane);
+        }
+        ended
+    }
+
+    /// Nothing is left of a change. What the kernel refused to delete is left to a repair.
+    fn reaped(&mut self, lane: u64, errors: Vec<KernelError>) {
+        match self.under_way.get_mut(&lane) {
+            Some(unanswered) => unanswered.reaping = false,
+            None => self.lanes.leave(lane),
+        }
+        if !errors.is_empty() {
+            report(Err(errors));
+            self.disturbed(&Disturbance::Overrun);
+        }
     }
 
     /// Shows a change that is done, and sees to the resolvers before it is answered.
-    fn publish(&mut self, lane: u64) {
-        let UnderWay { delta, inverse, .. } = &self.under_way[&lane];
+    fn publish(&mut self, lane: u64, done: Done) {
+        let UnderWay { delta, inverse, reaping, .. } =
+            self.under_way.get_mut(&lane).expect("what is done was under way");
+        *reaping = done == Done::Reaping;
         let model = Arc::new(self.published.borrow().apply(delta));
         self.published.send_replace(model);
         let sandboxes = resolvers::touched(delta, inverse);

@@ -1,8 +1,8 @@
 //! Connecting containers to networks and disconnecting them, whatever their state.
 //!
 //! A container that does not run only learns what to do at its next start. One
-//! that runs, frozen or not, is plugged in one change of the network service;
-//! then its record is kept. If that fails, the change is taken back.
+//! that runs, frozen or not, is plugged in one change of the network service while
+//! its record is kept. If one of the two fails, the other is taken back.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     EndpointSpec, NetworkMode, State,
     cnm::{Driver, Model, Namespace, Network, SandboxId, controller::Request},
     container::Container,
-    error::{ConnectError, DisconnectError, NetworkError},
+    error::{ConnectError, DisconnectError, NetworkError, StoreError},
     files, network,
     record::{ConnectionRecord, Record},
 };
@@ -67,15 +67,10 @@ impl Engine {
         let old = record.connections.get(&network.name).and_then(|old| old.endpoint);
         let old = old.filter(|id| model.endpoint(id).is_some()).map(Request::DeleteEndpoint);
         let reserved = network::reserve_one(&record, &mut connection, checked, network);
-        self.change_network(old.into_iter().chain(reserved).collect()).await?;
+        let requests = old.into_iter().chain(reserved).collect();
         let back = connection.endpoint.map(Request::DeleteEndpoint);
         record.connections.insert(network.name.clone(), connection);
-        if let Err(error) = self.keep(container, record.clone()).await {
-            if let Err(error) = self.change_network(back.into_iter().collect()).await {
-                tracing::error!(container = %record.id, error = crate::chain(&error), "an endpoint is left");
-            }
-            return Err(error.into());
-        }
+        self.change_and_keep(requests, container, &record, || back.into_iter().collect()).await?;
         self.tell_network(&record, &network.name, "connect");
         Ok(())
     }
@@ -101,14 +96,9 @@ impl Engine {
         };
         requests.push(Request::Join { endpoint: id, sandbox });
         requests.extend(network::publish_again(&record, &model));
-        self.change_network(requests).await.map_err(|error| error.of_endpoint(&record))?;
-        if let Err(error) = self.keep(container, record.clone()).await {
-            let back = vec![Request::Leave(id), Request::DeleteEndpoint(id)];
-            if let Err(error) = self.change_network(back).await {
-                tracing::error!(container = %record.id, error = crate::chain(&error), "an endpoint is left");
-            }
-            return Err(error.into());
-        }
+        let back = || vec![Request::Leave(id), Request::DeleteEndpoint(id)];
+        let made = self.change_and_keep(requests, container, &record, back).await;
+        made.map_err(|error| error.of_endpoint(&record))?;
         self.refresh_files(&record);
         self.refresh_linked(&record.id);
         self.tell_network(&record, name, "connect");
@@ -164,11 +154,13 @@ impl Engine {
         };
         let mut requests = unplug(&connection, &model);
         requests.extend(network::publish_again(&before, &model));
-        let left = self.change_network(requests).await;
-        left.map_err(|source| DisconnectError::Leave { id, network: name.clone(), source })?;
-        if let Err(error) = self.keep(container, record.clone()).await {
-            self.put_back(&before, &name).await;
-            return Err(error.into());
+        let back = || self.rejoin(&before, &name);
+        match self.change_and_keep(requests, container, &record, back).await {
+            Ok(()) => {}
+            Err(NotKept::Store(error)) => return Err(error.into()),
+            Err(NotKept::Network(source)) => {
+                return Err(DisconnectError::Leave { id, network: name, source });
+            }
         }
         if alive {
             self.refresh_files(&record);
@@ -179,7 +171,7 @@ impl Engine {
     }
 
     /// Joins again what could not be forgotten.
-    async fn put_back(&self, before: &Record, name: &str) {
+    fn rejoin(&self, before: &Record, name: &str) -> Vec<Request> {
         let model = self.network.model();
         let back = || {
             let connection = before.connections.get(name)?;
@@ -189,8 +181,38 @@ impl Engine {
             let join = before.sandbox.map(|sandbox| Request::Join { endpoint: id, sandbox });
             Some([create].into_iter().chain(join).collect::<Vec<_>>())
         };
-        if let Err(error) = self.change_network(back().unwrap_or_default()).await {
-            tracing::error!(container = %before.id, error = crate::chain(&error), "a connection is lost");
+        back().unwrap_or_default()
+    }
+
+    /// Makes a change of the network and keeps a container's new record, at the same time: each
+    /// waits for the disk. If one fails, the other is taken back: the network by `back`.
+    /// Whatever of it an engine has done that dies meanwhile, the next one takes back.
+    async fn change_and_keep(
+        &self,
+        requests: Vec<Request>,
+        container: &Container,
+        record: &Record,
+        back: impl FnOnce() -> Vec<Request>,
+    ) -> Result<(), NotKept> {
+        match tokio::join!(self.change_network(requests), self.store.put(record)) {
+            (Ok(()), Ok(())) => {
+                container.publish(record.clone());
+                Ok(())
+            }
+            (Ok(()), Err(error)) => {
+                if let Err(error) = self.change_network(back()).await {
+                    tracing::error!(container = %record.id, error = crate::chain(&error), "an endpoint is left");
+                }
+                Err(NotKept::Store(error))
+            }
+            (Err(refused), kept) => {
+                if kept.is_ok()
+                    && let Err(error) = self.store.put(&container.record()).await
+                {
+                    tracing::error!(container = %record.id, error = crate::chain(&error), "a record is not put back");
+                }
+                Err(NotKept::Network(refused))
+            }
         }
     }
 
@@ -220,6 +242,31 @@ impl Engine {
     /// Whether a sandbox is the host's stack.
     pub(super) fn is_host(&self, sandbox: &SandboxId) -> bool {
         self.network.model().sandbox(sandbox).is_some_and(|sandbox| sandbox.namespace == Namespace::Host)
+    }
+}
+
+/// Which half of a change failed; the other is taken back.
+#[derive(Debug)]
+enum NotKept {
+    Network(NetworkError),
+    Store(StoreError),
+}
+
+impl NotKept {
+    fn of_endpoint(self, record: &Record) -> ConnectError {
+        match self {
+            Self::Network(error) => error.of_endpoint(record).into(),
+            Self::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotKept> for ConnectError {
+    fn from(error: NotKept) -> Self {
+        match error {
+            NotKept::Network(error) => error.into(),
+            NotKept::Store(error) => error.into(),
+        }
     }
 }
 

@@ -144,11 +144,13 @@ impl Engine {
             }
         };
         if let Some(running) = record.state.alive().cloned() {
+            self.forget_unanswered(container, &mut record).await;
             self.note_exit(container, record, exit::exited(&ended, running.started)).await;
         }
     }
 
-    /// Forgets connections that were cut without an answer: the record is older than the model.
+    /// Forgets connections that were made or cut without an answer: record and model
+    /// are kept at the same time, and one of them was not.
     async fn forget_unanswered(&self, container: &Container, record: &mut Record) {
         let model = self.network.model();
         let before = record.connections.len();

@@ -280,7 +280,16 @@ impl Rtnl {
 
     /// All links of the namespace.
     pub fn link_list(&mut self) -> Result<Vec<Link>, RtnlError> {
-        let request = request(libc::RTM_GETLINK, 0, message::list());
+        self.links(message::list())
+    }
+
+    /// All bridges of the namespace; the kernel leaves out what is none.
+    pub fn bridge_list(&mut self) -> Result<Vec<Link>, RtnlError> {
+        self.links(message::list_of("bridge"))
+    }
+
+    fn links(&mut self, message: Vec<u8>) -> Result<Vec<Link>, RtnlError> {
+        let request = request(libc::RTM_GETLINK, 0, message);
         let replies = self.dump("list links", &request)?;
         Ok(replies
             .iter()

@@ -219,6 +219,11 @@ fn links_are_listed_and_go() {
             links.map(|link| link.name).filter(|name| name != "lo").collect::<Vec<_>>()
         };
         assert_eq!(names(rtnl), ["br-1", "veth2", "veth1"]);
+        let bridges = rtnl.bridge_list().expect("list");
+        assert_eq!(
+            bridges,
+            [one.clone()].map(|one| rtnl.link_by_index(one.index).expect("ask").expect("there"))
+        );
         rtnl.link_del(two.index).expect("delete");
         assert_eq!(names(rtnl), ["br-1"]);
         rtnl.link_set(one.index, &LinkSet { group: Some(9), ..LinkSet::default() }).expect("group");

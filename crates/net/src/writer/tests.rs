@@ -103,6 +103,21 @@ impl Bench {
         self.commands.send(disturbed).await.expect("the writer serves");
     }
 
+    /// Waits until no bridge is left whose network is gone.
+    async fn reaped(&self) {
+        let is_left = || {
+            let wanted = kernel_state(&self.model.borrow());
+            let kernel = self.kernel.lock();
+            kernel.objects().keys().any(|key| matches!(key, Key::Bridge(_)) && !wanted.contains_key(key))
+        };
+        let reaped = async {
+            while is_left() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), reaped).await.expect("a bridge is left");
+    }
+
     /// Kernel, store and published model agree.
     fn check(&self) {
         let model = Arc::clone(&self.model.borrow());
@@ -142,8 +157,38 @@ async fn what_is_answered_is_in_the_kernel_in_the_store_and_published() {
     assert_eq!(bench.model.borrow().endpoints().count(), 1);
     bench.change(vec![Request::DeleteSandbox(SandboxId::new([1; 32]))]).await.expect("its end");
     bench.change(vec![Request::DeleteNetwork(network)]).await.expect("nobody is joined");
+    bench.reaped().await;
     bench.check();
     assert!(bench.model.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn a_bridge_that_stays_when_its_removal_was_answered_goes_with_a_repair() {
+    for failure in [Failure::BeforeEffect, Failure::AfterEffect] {
+        let bench = Bench::new(Shared::default());
+        let [network, _] = [bench.network("web").await, bench.network("other").await];
+        // The table's elements go first, then it is answered, then the bridge is deleted.
+        bench.kernel.lock().fail_at(2, failure);
+        bench.change(vec![Request::DeleteNetwork(network)]).await.expect("nobody is joined");
+        bench.reaped().await;
+        bench.network("another").await;
+        bench.check();
+    }
+}
+
+#[tokio::test]
+async fn a_bridge_of_the_same_name_waits_for_the_one_that_goes() {
+    let bench = Bench::new(Shared::default());
+    let options = [("com.docker.network.bridge.name".to_owned(), "wire".to_owned())];
+    for _ in 0..20 {
+        let form =
+            NetworkForm { name: "web".to_owned(), options: options.clone().into(), ..NetworkForm::default() };
+        let spec = NetworkSpec::parse(form).expect("a network");
+        let made = bench.ask(vec![Request::CreateNetwork(spec)]).await.await.expect("an answer");
+        let [Created::Network(id)] = made.expect("a network").created[..] else { panic!("no network") };
+        bench.check();
+        bench.change(vec![Request::DeleteNetwork(id)]).await.expect("nobody is joined");
+    }
 }
 
 #[tokio::test]

@@ -196,6 +196,16 @@ pub(super) fn list() -> Vec<u8> {
     get(Which::Index(0))
 }
 
+/// A question for all links of a kind.
+pub(super) fn list_of(kind: &str) -> Vec<u8> {
+    let mut writer = Ifinfo::default().writer();
+    writer.put_u32(libc::IFLA_EXT_MASK, SKIP_STATS);
+    writer.nest(libc::IFLA_LINKINFO, |info| {
+        info.put_text(libc::IFLA_INFO_KIND, kind);
+    });
+    writer.finish()
+}
+
 /// A question for the number of a namespace (`struct rtgenmsg`).
 pub(super) fn netns_id(fd: u32) -> Vec<u8> {
     let mut writer = Writer::new(&[0]);
