@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cnm::SandboxId;
 use cnm::apply::{Extent, Kernel, KernelError, Refusal};
 use cnm::plan::{Op, Step};
-use cnm::state::{Key, Ns, Object, State};
+use cnm::state::{Key, Ns, Object, State, Sysctl};
 use linux::conntrack::Conntrack;
 use linux::netns::{Netns, NetnsError};
 use linux::nfnl::Nfnl;
@@ -176,9 +176,7 @@ impl Shared {
         match (op, op.key()) {
             // What is kept is not put back.
             (Op::Delete { .. }, Key::Sysctl(_) | Key::LinkSysctl(..)) => Ok(()),
-            (Op::Create { .. } | Op::Change { .. }, Key::Sysctl(setting)) => {
-                self.in_host(|| sysctl::write(setting.path(), "1"))?.map_err(refused)
-            }
+            (Op::Create { .. } | Op::Change { .. }, Key::Sysctl(setting)) => self.switch_on(*setting),
             (Op::Delete { key, .. }, Key::Port { .. }) => self.release(key),
             (Op::Create { key, .. } | Op::Change { key, .. }, Key::Port { .. }) => self.reserve(key),
             (Op::Create { object: Object::Netns(netns), .. }, Key::Netns(sandbox)) => {
@@ -206,6 +204,25 @@ impl Shared {
             ) => self.link_sysctl(*ns, path, value),
             _ => Err(refusal::unsupported()),
         }
+    }
+
+    /// A router takes no routes from other routers unless told to: links that have taken them go on doing so.
+    fn switch_on(&self, setting: Sysctl) -> Result<(), Refusal> {
+        if setting == Sysctl::Ipv6Forwarding {
+            let links = self.rtnl()?.link_list().map_err(refused)?;
+            let others: Vec<_> = links.into_iter().filter(|link| !self.mark.is_on(link)).collect();
+            self.in_host(|| {
+                for link in &others {
+                    let path = format!("net/ipv6/conf/{}/accept_ra", link.name);
+                    if sysctl::read(&path).is_ok_and(|value| value == "1") {
+                        sysctl::write(&path, "2")?;
+                    }
+                }
+                Ok(())
+            })?
+            .map_err(|error: sysctl::SysctlError| refused(error))?;
+        }
+        self.in_host(|| sysctl::write(setting.path(), "1"))?.map_err(refused)
     }
 
     fn link_sysctl(&self, ns: Ns, path: &str, value: &str) -> Result<(), Refusal> {

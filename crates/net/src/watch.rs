@@ -12,8 +12,8 @@ use std::{
 };
 
 use cnm::{
-    Model,
-    state::{Key, Ns},
+    Family, Model,
+    state::{Key, Ns, Sysctl},
 };
 use ipnet::IpNet;
 use linux::{
@@ -115,6 +115,13 @@ impl Watch {
             LinkEvent::AddrGone(addr) => {
                 gateway(&model, addr.net).map(|bridge| Key::Addr(Ns::Host, bridge, addr.net))
             }
+            LinkEvent::Forwarding { v6, on } => {
+                let (family, setting) = match v6 {
+                    false => (Family::V4, Sysctl::Ipv4Forwarding),
+                    true => (Family::V6, Sysctl::Ipv6Forwarding),
+                };
+                Some(Key::Sysctl(setting)).filter(|_| !on && needs_forwarding(&model, family))
+            }
             LinkEvent::Addr(_) | LinkEvent::Route(_) | LinkEvent::RouteGone(_) => None,
         };
         key.map(|key| Disturbance::Objects(vec![key]))
@@ -128,6 +135,14 @@ fn receive(monitor: &mut nfnl::Monitor) -> io::Result<Option<Option<Vec<RulesEve
         Err(MonitorError::Missed) => Ok(Some(None)),
         Err(error) => Err(io::Error::other(error)),
     }
+}
+
+/// Whether packets of a network of ours are routed.
+fn needs_forwarding(model: &Model, family: Family) -> bool {
+    model.networks().any(|network| {
+        let has_family = !network.ipam.subnets(family).is_empty();
+        has_family && !network.internal && network.bridge().is_some()
+    })
 }
 
 /// Which object of the model a link of the host is, by its name.

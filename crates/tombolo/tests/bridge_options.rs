@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use testkit::{Machine, OUTSIDE, Place, WIRE};
+use testkit::{Machine, OUTSIDE, Place, WIRE, until};
 
 fn machine_with(flags: &[&str]) -> Result<Machine> {
     Machine::start_with(env!("CARGO_BIN_EXE_tombolo"), flags)
@@ -225,5 +225,42 @@ fn five_hundred_networks_fit_on_one_host() -> Result<()> {
     machine.docker("run -d --name last --network net499 -p 80:80 busybox sleep 1000").ok()?;
     let server = machine.listen(Place::In("last"), "0.0.0.0:80")?;
     machine.tcp(Place::Outside, &format!("{WIRE}:80"), &server)?;
+    Ok(())
+}
+
+#[test]
+fn forwarding_that_others_switch_off_is_on_again() -> Result<()> {
+    let machine = machine()?;
+    machine.docker("network create --ipv6 net").ok()?;
+    machine.docker("run -d --name web --network net -p 80:80 busybox sleep 1000").ok()?;
+    for setting in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
+        machine.sh(&format!("echo 0 > /proc/sys/{setting}")).ok()?;
+        let is_on =
+            || (machine.sh(&format!("cat /proc/sys/{setting}")).ok().ok()?.trim() == "1").then_some(());
+        until(setting, is_on)?;
+    }
+    let server = machine.listen(Place::In("web"), "[::]:80")?;
+    machine.tcp(Place::Outside, &format!("{WIRE}:80"), &server)?;
+    machine.tcp(Place::Outside, "[2001:db8::1]:80", &server)?;
+    Ok(())
+}
+
+#[test]
+fn a_host_that_learns_its_routes_goes_on_learning_them() -> Result<()> {
+    let machine = machine()?;
+    machine.sh("ip link add quiet type bridge && ip link set quiet up").ok()?;
+    let settings = "cd /proc/sys/net/ipv6/conf && cat wire/accept_ra quiet/accept_ra all/forwarding";
+    machine.sh("cd /proc/sys/net/ipv6/conf && echo 1 > wire/accept_ra && echo 0 > quiet/accept_ra").ok()?;
+    ensure!(machine.sh(settings).ok()?.split_whitespace().eq(["1", "0", "0"]), "the test begins otherwise");
+    machine.docker("network create --ipv6 --internal closed").ok()?;
+    ensure!(
+        machine.sh(settings).ok()?.split_whitespace().eq(["1", "0", "0"]),
+        "an internal network routes nothing"
+    );
+    machine.docker("network create --ipv6 -o com.docker.network.bridge.name=six0 six").ok()?;
+    let now = machine.sh(settings).ok()?;
+    ensure!(now.split_whitespace().eq(["2", "0", "1"]), "{now}");
+    let own = machine.sh("cat /proc/sys/net/ipv6/conf/six0/accept_ra").ok()?;
+    ensure!(own.trim() != "2", "a bridge of ours takes routes from containers: {own}");
     Ok(())
 }

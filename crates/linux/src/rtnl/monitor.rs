@@ -3,18 +3,29 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use crate::netlink::attribute::Attributes;
 use crate::netlink::message::messages;
 use crate::netlink::{self, Protocol, Socket};
 
 use super::{Addr, Link, Route, RtnlError, addr, link, route};
 
-const GROUPS: [u32; 5] = [
+const GROUPS: [u32; 7] = [
     libc::RTNLGRP_LINK,
     libc::RTNLGRP_IPV4_IFADDR,
     libc::RTNLGRP_IPV6_IFADDR,
     libc::RTNLGRP_IPV4_ROUTE,
     libc::RTNLGRP_IPV6_ROUTE,
+    libc::RTNLGRP_IPV4_NETCONF,
+    libc::RTNLGRP_IPV6_NETCONF,
 ];
+
+/// The size of `struct netconfmsg`, padded (linux/netconf.h).
+const NETCONF_HEADER: usize = 4;
+/// `NETCONFA_IFINDEX`, `NETCONFA_FORWARDING` (linux/netconf.h).
+const NETCONF_LINK: u16 = 1;
+const NETCONF_FORWARDING: u16 = 2;
+/// `NETCONFA_IFINDEX_ALL`, -1: the setting of the namespace.
+const ALL_LINKS: u32 = u32::MAX;
 
 /// Something changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +42,13 @@ pub enum Event {
     Route(Route),
     /// A route is gone. The kernel is silent about routes that vanish with their link or address.
     RouteGone(Route),
+    /// Forwarding was switched on or off for the whole namespace.
+    Forwarding {
+        /// Of IPv6, else of IPv4.
+        v6: bool,
+        /// Whether it is on now.
+        on: bool,
+    },
     /// Events were lost: whoever keeps a picture has to observe again.
     Overrun,
 }
@@ -125,8 +143,24 @@ fn event(kind: u16, payload: &[u8]) -> Option<Event> {
         libc::RTM_DELADDR => addr::read(payload).map(Event::AddrGone),
         libc::RTM_NEWROUTE => route::read(payload).map(Event::Route),
         libc::RTM_DELROUTE => route::read(payload).map(Event::RouteGone),
+        libc::RTM_NEWNETCONF => forwarding(payload),
         _ => None,
     }
+}
+
+/// What a message about settings says of forwarding in the whole namespace.
+fn forwarding(payload: &[u8]) -> Option<Event> {
+    let family = i32::from(*payload.first()?);
+    let (mut link, mut on) = (None, None);
+    for attribute in Attributes::after(payload, NETCONF_HEADER) {
+        match attribute.kind {
+            NETCONF_LINK => link = attribute.u32(),
+            NETCONF_FORWARDING => on = attribute.u32().map(|value| value != 0),
+            _ => {}
+        }
+    }
+    let known = family == libc::AF_INET || family == libc::AF_INET6;
+    (known && link == Some(ALL_LINKS)).then_some(Event::Forwarding { v6: family == libc::AF_INET6, on: on? })
 }
 
 impl Iterator for Monitor {
