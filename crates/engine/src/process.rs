@@ -47,7 +47,6 @@ pub(crate) struct Place {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) init: Option<PathBuf>,
     pub(crate) cgroup_path: String,
-    pub(crate) cgroup_v2: bool,
 }
 
 /// All that the runtime has to know.
@@ -70,7 +69,7 @@ pub(crate) fn runtime_spec(record: &Record, place: Place) -> Result<RuntimeSpec,
     wanted.pid = place.pid;
     wanted.ipc = place.ipc;
     wanted.uts = place.uts;
-    wanted.cgroup_namespace = cgroup_namespace(spec, place.cgroup_v2);
+    wanted.cgroup_namespace = cgroup_namespace(spec);
     wanted.capabilities = CapabilityRequest {
         add: security.cap_add.clone(),
         drop: security.cap_drop.clone(),
@@ -173,20 +172,20 @@ fn tmpfs(mount: &crate::MountSpec) -> Option<Tmpfs> {
     Some(Tmpfs { target: mount.target.clone(), options })
 }
 
-fn cgroup_namespace(spec: &ContainerSpec, cgroup_v2: bool) -> Namespace {
+/// Settles what the request leaves to the machine, so that `inspect` shows it (moby `adaptContainerSettings`): with
+/// cgroup v1 the host's namespace, with v2 the container's own.
+pub(crate) fn settle(spec: &mut ContainerSpec, cgroup_v2: bool) {
+    let mode = &mut spec.namespaces.cgroup;
+    if *mode == NamespaceMode::Default {
+        *mode = if cgroup_v2 { NamespaceMode::Private } else { NamespaceMode::Host };
+    }
+}
+
+fn cgroup_namespace(spec: &ContainerSpec) -> Namespace {
     match spec.namespaces.cgroup {
         NamespaceMode::Host => Namespace::Host,
-        NamespaceMode::Private => Namespace::Private,
-        // As Docker decides: with cgroup v1 and for privileged containers the host's.
-        NamespaceMode::Default
-        | NamespaceMode::Shareable
-        | NamespaceMode::None
-        | NamespaceMode::Container(_)
-            if !cgroup_v2 || spec.security.privileged =>
-        {
-            Namespace::Host
-        }
-        NamespaceMode::Default
+        NamespaceMode::Private
+        | NamespaceMode::Default
         | NamespaceMode::Shareable
         | NamespaceMode::None
         | NamespaceMode::Container(_) => Namespace::Private,

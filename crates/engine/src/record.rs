@@ -1,6 +1,6 @@
 //! A container as it is stored.
 //!
-//! Every record carries a version; a field that is added raises it, and
+//! Every record carries a version; a field that is added raises it, unless it may be absent, and
 //! [`Stored::read`] knows every version there ever was.
 
 mod fields;
@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use fields::{mappings, parse, ports, time};
+pub(crate) use fields::{mappings, maybe_time, parse, ports, time};
 
 use crate::{
     ContainerId, ContainerSpec, EndpointSpec, State,

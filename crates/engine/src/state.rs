@@ -45,6 +45,9 @@ pub struct Running {
     pub pid: u32,
     #[serde(with = "record::time")]
     pub started: Timestamp,
+    /// When it had ended before it was started again. Engines before this field left it out.
+    #[serde(default, with = "record::maybe_time", skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Timestamp>,
 }
 
 /// What is known of a container that ran.
@@ -119,6 +122,14 @@ impl State {
     pub fn started(&self) -> Option<Timestamp> {
         self.alive().map(|running| running.started).or_else(|| self.exited().map(|exited| exited.started))
     }
+
+    /// When it last ended, if ever; a start does not change that.
+    pub fn finished(&self) -> Option<Timestamp> {
+        match self.alive() {
+            Some(running) => running.finished,
+            None => self.exited().map(|exited| exited.finished),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +137,8 @@ mod tests {
     use super::*;
 
     fn all() -> Vec<State> {
-        let running = Running { pid: 7, started: Timestamp::UNIX_EPOCH };
+        let running = Running { pid: 7, started: Timestamp::UNIX_EPOCH, finished: None };
+        let again = Running { finished: Some(Timestamp::UNIX_EPOCH), ..running.clone() };
         let exited = Exited {
             code: 3,
             oom_killed: false,
@@ -137,6 +149,7 @@ mod tests {
         vec![
             State::default(),
             State::Running(running.clone()),
+            State::Running(again),
             State::Paused(running),
             State::Restarting(exited.clone()),
             State::Exited(exited.clone()),
@@ -151,6 +164,13 @@ mod tests {
             let text = serde_json::to_string(&state).expect("a state is JSON");
             assert_eq!(serde_json::from_str::<State>(&text).expect(&text), state);
         }
+    }
+
+    #[test]
+    fn states_of_older_engines_are_read() {
+        let text = r#"{"running":{"pid":7,"started":"1970-01-01T00:00:00Z"}}"#;
+        let state: State = serde_json::from_str(text).expect("a state");
+        assert_eq!((state.started(), state.finished()), (Some(Timestamp::UNIX_EPOCH), None));
     }
 
     #[test]

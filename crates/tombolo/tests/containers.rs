@@ -262,3 +262,42 @@ fn who_is_to_be_restarted_is() -> Result<()> {
     ensure!(state(&machine, "always", "Running")? == false);
     Ok(())
 }
+
+#[test]
+fn what_the_machine_decides_is_shown() -> Result<()> {
+    let machine = machine()?;
+    let hosts = machine.sh("readlink /proc/self/ns/cgroup").ok()?;
+    for asked in ["", "--cgroupns host", "--cgroupns private", "--privileged"] {
+        machine.docker(&format!("run -d --name box {asked} busybox sleep 1000")).ok()?;
+        let shown = machine.inspect("box")?["HostConfig"]["CgroupnsMode"].clone();
+        let own = machine.docker("exec box readlink /proc/1/ns/cgroup").ok()?;
+        ensure!(shown == if own == hosts { "host" } else { "private" }, "{asked}: {shown} {own} {hosts}");
+        machine.docker("rm -f box").ok()?;
+    }
+    Ok(())
+}
+
+/// A start does not change when a container last ended.
+#[test]
+fn the_last_end_stays_known() -> Result<()> {
+    let machine = machine()?;
+    machine.docker("run -d --name box busybox sleep 1000").ok()?;
+    let finished = || -> Result<String> {
+        Ok(machine.inspect("box")?["State"]["FinishedAt"].as_str().unwrap_or_default().to_owned())
+    };
+    ensure!(finished()? == "0001-01-01T00:00:00Z");
+    machine.docker("stop -t 0 box").ok()?;
+    let ended = finished()?;
+    ensure!(!ended.starts_with("0001"));
+    machine.docker("start box").ok()?;
+    ensure!(finished()? == ended);
+    machine.docker("pause box").ok()?;
+    ensure!(finished()? == ended);
+    machine.docker("unpause box").ok()?;
+    machine.kill_engine()?;
+    machine.start_engine()?;
+    ensure!(finished()? == ended);
+    machine.docker("restart -t 0 box").ok()?;
+    ensure!(finished()? > ended);
+    Ok(())
+}

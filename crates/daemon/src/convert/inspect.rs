@@ -78,7 +78,7 @@ pub(crate) fn state(state: &State) -> ContainerState {
         exit_code,
         error,
         started_at: time::text(state.started()),
-        finished_at: time::text(exited.map(|exited| exited.finished)),
+        finished_at: time::text(state.finished()),
         health: None,
     }
 }
@@ -124,7 +124,7 @@ fn host_config(spec: &ContainerSpec, links: Vec<String>) -> HostConfig {
     }
     host.auto_remove = spec.auto_remove;
     host.ipc_mode = shown(spec.namespaces.ipc.text(), "private");
-    host.cgroupns_mode = shown(spec.namespaces.cgroup.text(), "private");
+    host.cgroupns_mode = spec.namespaces.cgroup.text();
     host.shm_size = spec.shm_size.and_then(|size| i64::try_from(size).ok()).unwrap_or(64 << 20);
     host.masked_paths = spec.security.hidden();
     host.readonly_paths = spec.security.read_only();

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn states_are_sentences() {
         let second = |second| Timestamp::from_second(second).expect("a time");
-        let running = Running { pid: 1, started: second(10) };
+        let running = Running { pid: 1, started: second(10), finished: None };
         let exited = Exited {
             code: 137,
             oom_killed: false,

@@ -37,6 +37,7 @@ impl Engine {
         if crate::process::arguments(&spec).is_empty() {
             return Err(spec::SpecError::NoCommand.into());
         }
+        crate::process::settle(&mut spec, self.host.cgroup_v2);
         let warnings = warnings(&spec);
         for (option, value) in &self.config.log_options {
             spec.log.options.entry(option.clone()).or_insert_with(|| value.clone());

@@ -63,7 +63,9 @@ impl Engine {
             opened: CancellationToken::new(),
             closing: CancellationToken::new(),
         });
-        for record in kept.containers {
+        for mut record in kept.containers {
+            // Older engines kept what the request said.
+            crate::process::settle(Arc::make_mut(&mut record.spec), engine.host.cgroup_v2);
             engine.registry.insert(Arc::new(Container::new(record)));
         }
         engine.recover_all().await;

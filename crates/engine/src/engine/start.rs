@@ -90,7 +90,8 @@ impl Engine {
         for attached in waiting {
             self.attach_waiting(&client, attached).await?;
         }
-        record.state = State::Running(Running { pid: created.pid, started: Timestamp::now() });
+        let finished = record.state.finished();
+        record.state = State::Running(Running { pid: created.pid, started: Timestamp::now(), finished });
         record.has_started = true;
         // An engine that dies in between finds a shim that has not started, and knows that nobody was answered.
         let (started, kept) = tokio::join!(client.start(), self.store.put(record));

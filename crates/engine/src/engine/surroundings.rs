@@ -51,7 +51,6 @@ impl Engine {
             mounts,
             init: wants_init.then(|| self.init()).transpose()?,
             cgroup_path: self.cgroup_path(record),
-            cgroup_v2: self.host.cgroup_v2,
         })
     }
 
