@@ -49,8 +49,29 @@ impl Tar {
     /// An extended attribute of the next entry.
     #[must_use]
     pub fn xattr(self, name: &str, value: &[u8]) -> Self {
-        let record = pax(&format!("SCHILY.xattr.{name}"), value);
-        self.entry(EntryType::XHeader, "pax", "", &record)
+        self.records(&[(&format!("SCHILY.xattr.{name}"), value)])
+    }
+
+    /// PAX records of the next entry.
+    #[must_use]
+    pub fn records(self, records: &[(&str, &[u8])]) -> Self {
+        let records: Vec<_> = records.iter().map(|(key, value)| pax(key, value)).collect();
+        self.entry(EntryType::XHeader, "pax", "", &records.concat())
+    }
+
+    /// A header that promises a content, and nothing after it.
+    #[must_use]
+    pub fn claiming(self, kind: EntryType, path: &str, size: u64) -> Self {
+        let mut header = header(kind, path, "");
+        header.set_size(size);
+        self.append(header, &[])
+    }
+
+    /// The entries of another one behind these.
+    #[must_use]
+    pub fn then(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
     }
 
     /// An entry of any kind.
