@@ -90,3 +90,86 @@ pub struct RulesPart {
     /// In nft's words: `tcp . 80 : 10.0.0.2 . 80`.
     pub elements: Vec<String>,
 }
+
+/// The answer of `GET /tombolo/network/exposure`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkExposures {
+    /// Every way to every container, by container.
+    pub exposures: Vec<NetworkExposure>,
+}
+
+/// A way to a container, and who gets there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkExposure {
+    /// The container's name.
+    pub container: String,
+    /// The network by which it is reached.
+    pub network: String,
+    /// `tcp`, `udp`, `sctp`; empty for all ports of the container's own address.
+    pub proto: String,
+    /// The address that clients send to; `0.0.0.0` and `::` stand for all of the host's.
+    pub address: String,
+    /// `8080` or `7000-7009`; empty for all.
+    pub ports: String,
+    /// Where these lead: the same for the container.
+    pub container_ports: String,
+    /// Neighbours on the host's wires get there.
+    pub wire: bool,
+    /// The host gets there.
+    pub host: bool,
+    /// Containers of other networks get there.
+    pub other_networks: bool,
+    /// Containers of the same network get there.
+    pub same_network: bool,
+    /// Whose chain keeps the wire out, although we would not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub dropped: String,
+    /// What a person should think about.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub warning: String,
+}
+
+/// The answer of `GET /tombolo/network/why`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkWhy {
+    /// Whether nothing was found that fails.
+    pub reachable: bool,
+    /// `reachable`, or a word for what fails.
+    pub reason: String,
+    /// Where the client sends to: `10.0.0.2:80`; empty if that could not be found out.
+    pub target: String,
+    /// What was found, in order.
+    pub steps: Vec<WhyStep>,
+    /// What fails.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sentence: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub advice: String,
+    /// What came of a packet that was really sent; absent if none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<WhyProbe>,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct WhyStep {
+    /// `name`, `address`, `route`, `kernel`, `foreign` or `listening`.
+    pub about: String,
+    /// What was found.
+    pub sentence: String,
+}
+
+/// What came of a packet that was really sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct WhyProbe {
+    /// Whether somebody answered; a datagram that nobody refuses counts.
+    pub answered: bool,
+    /// What happened.
+    pub sentence: String,
+}

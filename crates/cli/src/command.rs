@@ -18,6 +18,7 @@ mod pause;
 mod port;
 mod prune;
 mod ps;
+mod reach;
 mod rename;
 mod rm;
 mod rmi;
@@ -231,6 +232,16 @@ pub(crate) enum NetworkVerb {
     /// Print our nftables table, and what each part is for
     #[command(after_help = "Example: tombolo network rules front")]
     Rules(explain::Rules),
+    /// Show who reaches which container
+    #[command(
+        after_help = "Example: tombolo network exposure --format json    (exit code 1: there are warnings)"
+    )]
+    Exposure(reach::Exposure),
+    /// Tell why a container does not reach another
+    #[command(
+        after_help = "Example: tombolo network why --probe shell web:80    (exit code 1: something fails)"
+    )]
+    Why(reach::Why),
 }
 
 impl NetworkVerb {
@@ -245,6 +256,8 @@ impl NetworkVerb {
             Self::Prune(command) => command.networks(client).await,
             Self::Check(command) => command.run(client).await,
             Self::Rules(command) => command.run(client).await,
+            Self::Exposure(command) => command.run(client).await,
+            Self::Why(command) => command.run(client).await,
         }
     }
 }

@@ -28,6 +28,7 @@ mod top;
 mod undone;
 mod volumes;
 mod wait;
+mod why;
 
 use std::{
     collections::BTreeMap,
@@ -42,9 +43,10 @@ use net::NetworkService;
 use runtime::seccomp;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use explain::{ExplainError, NetworkCheck};
+pub use explain::{ExplainError, NetworkCheck, NetworkExposure};
 pub use networks::{NetworkInspect, NetworkMember};
 pub use options::{Created, Done, RemoveOptions, StopOptions, Update, WaitCondition, WaitExit};
+pub use why::{Why, WhyFailure, WhyQuestion, WhyStep};
 
 use crate::{
     Config, ContainerId, Event, Events, Subscription,

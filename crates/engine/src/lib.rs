@@ -29,12 +29,15 @@ mod top;
 mod volume;
 
 pub use image;
-pub use net::{self, cnm, look::Finding};
+pub use net::{
+    self, cnm,
+    look::{Finding, Probe},
+};
 
 pub use config::Config;
 pub use engine::{
-    Created, Done, Engine, ExplainError, NetworkCheck, NetworkInspect, NetworkMember, RemoveOptions,
-    StopOptions, Update, WaitCondition, WaitExit,
+    Created, Done, Engine, ExplainError, NetworkCheck, NetworkExposure, NetworkInspect, NetworkMember,
+    RemoveOptions, StopOptions, Update, WaitCondition, WaitExit, Why, WhyFailure, WhyQuestion, WhyStep,
 };
 pub use error::{Kind, chain};
 pub use event::{Event, Events, Subscription};

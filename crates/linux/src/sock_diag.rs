@@ -105,9 +105,29 @@ impl SockDiag {
     ///
     /// A kernel that cannot list a protocol (SCTP is a module) has no sockets of it.
     pub fn bound(&mut self, protocol: PortProtocol) -> Result<BTreeSet<Bound>, SockDiagError> {
+        let states: u32 = 1 << LISTEN | 1 << CLOSE | 1 << BOUND_INACTIVE;
+        let states = match protocol {
+            PortProtocol::Tcp | PortProtocol::Sctp => states,
+            // A connected UDP socket counts as established, and holds its port as others do.
+            PortProtocol::Udp => u32::MAX,
+        };
+        self.in_states(protocol, states)
+    }
+
+    /// The sockets that take what strangers send: TCP and SCTP that listen, UDP that is
+    /// bound and not connected.
+    pub fn listening(&mut self, protocol: PortProtocol) -> Result<BTreeSet<Bound>, SockDiagError> {
+        let state = match protocol {
+            PortProtocol::Tcp | PortProtocol::Sctp => LISTEN,
+            PortProtocol::Udp => CLOSE,
+        };
+        self.in_states(protocol, 1 << state)
+    }
+
+    fn in_states(&mut self, protocol: PortProtocol, states: u32) -> Result<BTreeSet<Bound>, SockDiagError> {
         let mut bound = BTreeSet::new();
         for family in [libc::AF_INET, libc::AF_INET6] {
-            match self.socket.dump(&request(family, protocol)) {
+            match self.socket.dump(&request(family, protocol, states)) {
                 Ok(replies) => bound.extend(replies.iter().filter_map(read)),
                 Err(error) if error.refusal().is_some_and(|refusal| refusal.errno() == libc::ENOENT) => {}
                 Err(source) => return Err(SockDiagError { protocol, source }),
@@ -117,14 +137,8 @@ impl SockDiag {
     }
 }
 
-/// `struct inet_diag_req_v2` for all sockets that hold their port.
-fn request(family: libc::c_int, protocol: PortProtocol) -> Request {
-    let states: u32 = 1 << LISTEN | 1 << CLOSE | 1 << BOUND_INACTIVE;
-    let states = match protocol {
-        PortProtocol::Tcp | PortProtocol::Sctp => states,
-        // A connected UDP socket counts as established, and holds its port as others do.
-        PortProtocol::Udp => u32::MAX,
-    };
+/// `struct inet_diag_req_v2` for all sockets in these states.
+fn request(family: libc::c_int, protocol: PortProtocol, states: u32) -> Request {
     let mut payload = vec![0; REQUEST];
     payload[0] = u8::try_from(family).unwrap_or(0);
     payload[1] = protocol.number();

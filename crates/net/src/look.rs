@@ -16,10 +16,12 @@ use crate::{host::Surroundings, service::NetworkService, writer::Command};
 
 mod finding;
 mod foreign;
+mod inside;
 mod judge;
 
 pub use finding::{Finding, findings};
 pub use foreign::{Drop, Foreign, ForeignChain, LookError};
+pub use inside::{Listener, Probe};
 pub use judge::{Packet, Rule};
 
 /// A question to the kernel, asked when nothing else is under way.

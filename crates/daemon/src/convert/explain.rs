@@ -1,6 +1,11 @@
 //! Explanations as documents.
 
-use api::explain::{Difference, ForeignDrop, NetworkCheck, NetworkRules, RulesOfNetwork, RulesPart};
+use std::ops::RangeInclusive;
+
+use api::explain::{
+    Difference, ForeignDrop, NetworkCheck, NetworkExposure, NetworkExposures, NetworkRules, NetworkWhy,
+    RulesOfNetwork, RulesPart, WhyProbe, WhyStep,
+};
 use engine::cnm::{
     Model, NetworkId,
     explain::{Differs, commented, network_rules},
@@ -68,4 +73,62 @@ pub(crate) fn rules(model: &Model, of: Option<&NetworkId>) -> NetworkRules {
     let whole = || commented(&Ruleset::All(&kernel_state(model)).to_string());
     let table = if of.is_none() { whole() } else { String::new() };
     NetworkRules { table, networks: networks.collect() }
+}
+
+/// Who reaches what.
+pub(crate) fn exposures(all: &[engine::NetworkExposure]) -> NetworkExposures {
+    let mut exposures: Vec<_> = all.iter().map(exposure).collect();
+    exposures.sort_by(|one, other| one.container.cmp(&other.container));
+    NetworkExposures { exposures }
+}
+
+fn exposure(
+    engine::NetworkExposure { exposure, network, dropped }: &engine::NetworkExposure,
+) -> NetworkExposure {
+    let published = exposure.published.as_ref();
+    let from = exposure.from;
+    NetworkExposure {
+        container: exposure.name.clone(),
+        network: network.clone(),
+        proto: published.map(|it| it.proto.to_string()).unwrap_or_default(),
+        address: published.map_or(exposure.address, |it| it.address).to_string(),
+        ports: published.map(|it| ports(&it.ports)).unwrap_or_default(),
+        container_ports: published.map(|it| ports(&it.container)).unwrap_or_default(),
+        wire: from.wire,
+        host: from.host,
+        other_networks: from.others,
+        same_network: from.same,
+        dropped: dropped.clone().unwrap_or_default(),
+        warning: exposure.warning().unwrap_or_default(),
+    }
+}
+
+fn ports(range: &RangeInclusive<u16>) -> String {
+    let (first, last) = (range.start(), range.end());
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
+/// Why somebody does not reach somebody.
+pub(crate) fn why(found: &engine::Why) -> NetworkWhy {
+    let failure = found.failure.as_ref();
+    let step =
+        |step: &engine::WhyStep| WhyStep { about: step.about.to_owned(), sentence: step.sentence.clone() };
+    NetworkWhy {
+        reachable: failure.is_none(),
+        reason: failure.map_or("reachable", |failure| failure.reason).to_owned(),
+        target: found.target.map(|target| target.to_string()).unwrap_or_default(),
+        steps: found.steps.iter().map(step).collect(),
+        sentence: failure.map(|failure| failure.sentence.clone()).unwrap_or_default(),
+        advice: failure.map(|failure| failure.advice.clone()).unwrap_or_default(),
+        probe: found.probe.as_ref().map(probe),
+    }
+}
+
+fn probe(probe: &engine::Probe) -> WhyProbe {
+    let (answered, sentence) = match probe {
+        engine::Probe::Answered => (true, "somebody answered".to_owned()),
+        engine::Probe::NotRefused => (true, "the datagram was not refused".to_owned()),
+        engine::Probe::Failed(error) => (false, error.clone()),
+    };
+    WhyProbe { answered, sentence }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use cnm::SandboxId;
 use cnm::apply::Refusal;
 use linux::rtnl::{Link, RtnlError};
 
@@ -24,6 +25,18 @@ impl Host {
     /// If the namespace cannot be entered.
     pub fn within<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T, Refusal> {
         self.shared.in_host(f)
+    }
+
+    /// Runs `f` in the namespace of a sandbox.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be entered.
+    pub fn within_sandbox<T: Send>(
+        &self,
+        sandbox: &SandboxId,
+        f: impl FnOnce() -> T + Send,
+    ) -> Result<T, Refusal> {
+        self.shared.inside(sandbox)?.netns.enter(f).map_err(super::refused)
     }
 
     /// Reads the links, addresses and routes of the host.

@@ -24,7 +24,9 @@ pub enum LookError {
     Links(#[from] RtnlError),
     #[error("cannot enter a network namespace")]
     Enter(#[from] Refusal),
-    #[error("cannot use nf_tables")]
+    #[error(transparent)]
+    Sockets(#[from] linux::sock_diag::SockDiagError),
+    #[error("cannot use netlink")]
     Socket(#[from] netlink::Error),
     #[error("the network service has stopped")]
     Stopped,
