@@ -173,3 +173,11 @@ pub struct WhyProbe {
     /// What happened.
     pub sentence: String,
 }
+
+/// The answer of the paths below `/tombolo/plan`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct NetworkPlan {
+    /// What would be asked of the kernel, in order, as one would type it.
+    pub operations: Vec<String>,
+}

@@ -15,6 +15,7 @@ mod logs;
 mod network;
 mod network_create;
 mod pause;
+mod plan;
 mod port;
 mod prune;
 mod ps;

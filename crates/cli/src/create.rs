@@ -36,6 +36,12 @@ pub(crate) async fn create(client: &Client, wanted: &Wanted) -> Result<String, F
     Ok(id)
 }
 
+/// Asks what the start of the container would change in the kernel.
+pub(crate) fn plan(wanted: &Wanted) -> Call {
+    let call = Call::post(["tombolo", "plan", "container", "create"]);
+    call.query("name", &wanted.name).json(&wanted.request)
+}
+
 /// Says what to do about an image that is not there.
 fn without_image(wanted: &Wanted) -> impl FnOnce(crate::client::ClientError) -> Failure {
     let image = wanted.request.config.image.clone();

@@ -13,6 +13,7 @@ mod lifecycle;
 mod list;
 mod logs;
 mod networks;
+mod plan;
 mod stats;
 pub(crate) mod system;
 mod volumes;
@@ -37,6 +38,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(exec::routes())
         .merge(networks::routes())
         .merge(explain::routes())
+        .merge(plan::routes())
         .merge(images::routes())
         .merge(volumes::routes())
         .merge(events::routes())

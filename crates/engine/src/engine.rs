@@ -50,7 +50,7 @@ pub use why::{Why, WhyFailure, WhyQuestion, WhyStep};
 
 use crate::{
     Config, ContainerId, Event, Events, Subscription,
-    cnm::controller::Request,
+    cnm::{controller::Request, plan::Plan},
     container::Container,
     error::{NetworkError, StoreError},
     network::DnsDefaults,
@@ -150,6 +150,11 @@ impl Engine {
             self.network.change(requests).await?;
         }
         Ok(())
+    }
+
+    /// What requests to the network service would change in the kernel.
+    async fn preview_network(&self, requests: Vec<Request>) -> Result<Plan, NetworkError> {
+        Ok(self.network.preview(&requests).await?)
     }
 
     /// Tells everyone what happened to a container.

@@ -11,7 +11,8 @@ use std::{
 
 use cnm::{
     Model, SandboxId,
-    controller::{Created, Defaults, Host as Facts, Refused, Request},
+    controller::{Context, Created, Defaults, Host as Facts, Refused, Request, decide_all},
+    plan::{Plan, plan},
     spec::InvalidNetworkError,
     state::kernel_state,
 };
@@ -33,7 +34,7 @@ use crate::{
     resolvers::Resolvers,
     store::{Store, StoreError},
     watch::Watch,
-    writer::{Change, Command, Writer},
+    writer::{Change, Command, Writer, states},
 };
 
 /// How many changes may wait for the writer's attention before those who ask wait themselves.
@@ -103,6 +104,7 @@ pub struct NetworkService {
     commands: mpsc::Sender<Command>,
     model: watch::Receiver<Arc<Model>>,
     host: Host,
+    defaults: Arc<Defaults>,
     _tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
@@ -132,13 +134,14 @@ impl NetworkService {
         let defaults = config.defaults.unwrap_or_else(|| Defaults::new(global_id(&engine)));
         let resolvers = Arc::new(Resolvers::new(host.clone(), model.clone()));
         resolvers.settle_all().await;
+        let shown = Arc::new(defaults.clone());
         let writer = Writer::new(published, pool, defaults, Some(resolvers), finished);
 
         let mut tasks = JoinSet::new();
         let watch = Watch { model: model.clone(), commands: commands.downgrade() };
         tasks.spawn(writer.run(queue, ends));
         monitors.spawn(&mut tasks, watch);
-        let service = Self { commands, model, host, _tasks: Arc::new(Mutex::new(tasks)) };
+        let service = Self { commands, model, host, defaults: shown, _tasks: Arc::new(Mutex::new(tasks)) };
         let missing = predefined::missing(&service.model(), &config.default_network)?;
         if !missing.is_empty() {
             service.change(missing).await.map_err(StartError::Predefined)?;
@@ -183,6 +186,20 @@ impl NetworkService {
         let change = Change { requests, facts, now: now(), attempts: 0, reply };
         self.commands.send(Command::Change(Box::new(change))).await.map_err(|_| ChangeError::Stopped)?;
         answer.await.map_err(|_| ChangeError::Stopped)?
+    }
+
+    /// What these requests would change in the kernel, if they were made now. Nothing is changed:
+    /// ids are drawn anew by those who make them.
+    ///
+    /// # Errors
+    /// As for [`Self::change`], but for what only the kernel knows.
+    pub async fn preview(&self, requests: &[Request]) -> Result<Plan, ChangeError> {
+        let (facts, model, mut entropy) = (self.facts(requests).await?, self.model(), entropy::fill);
+        let mut context =
+            Context { entropy: &mut entropy, now: now(), host: &facts, defaults: &self.defaults };
+        let (delta, _) = decide_all(&model, requests, &mut context)?;
+        let (from, to) = states(&model, &model.apply(&delta), &delta);
+        Ok(plan(&from, &to))
     }
 
     /// Finishes what is under way and lets go of kernel and store. Networks stay as they

@@ -22,6 +22,7 @@ use cnm::{
     Delta, HostPorts, Model,
     apply::KernelError,
     controller::{Context, Created, Defaults, Host as Facts, Request, decide_all},
+    plan::plan,
     state::{Key, Scope, State, kernel_state, kernel_state_of},
 };
 use tokio::{
@@ -218,11 +219,13 @@ impl Writer {
             }
         };
         let after = self.accepted.apply(&delta);
-        let scope = Scope::of(&delta, &self.accepted, &after);
-        let (from, to) = (kernel_state_of(&self.accepted, &scope), kernel_state_of(&after, &scope));
+        let (from, to) = states(&self.accepted, &after, &delta);
         let footprint = Footprint::of(&delta, (&self.accepted, &after), (&from, &to));
         if ahead.meet(&footprint) || self.lanes.meet(&footprint) {
             return Held::Waits(change, footprint);
+        }
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            plan(&from, &to).ops().for_each(|operation| tracing::debug!(%operation, "the kernel is asked"));
         }
         let lane = self.lanes.enter(footprint);
         let inverse = delta.inverse(&self.accepted);
@@ -322,6 +325,12 @@ impl Writer {
             Repair::UnderWay | Repair::Outdated => Repair::Outdated,
         };
     }
+}
+
+/// What the kernel holds before and after a change, as far as it is touched.
+pub(crate) fn states(before: &Model, after: &Model, delta: &Delta) -> (State, State) {
+    let scope = Scope::of(delta, before, after);
+    (kernel_state_of(before, &scope), kernel_state_of(after, &scope))
 }
 
 fn report(outcome: Result<usize, Vec<KernelError>>) {

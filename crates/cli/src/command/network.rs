@@ -5,6 +5,7 @@ use api::network::{
 };
 use clap::Args;
 
+use super::plan::{self, PlanOnly};
 use crate::client::{Call, Client};
 use crate::failure::Failure;
 use crate::output;
@@ -95,6 +96,8 @@ pub(crate) struct Connect {
     /// MAC address
     #[arg(long, value_name = "MAC", default_value = "", hide_default_value = true)]
     mac_address: String,
+    #[command(flatten)]
+    plan: PlanOnly,
     /// Name or id of a network
     network: String,
     /// Name or id of a container
@@ -103,7 +106,11 @@ pub(crate) struct Connect {
 
 impl Connect {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let network = self.network.clone();
+        let (network, plan) = (self.network.clone(), self.plan);
+        if plan.is_wanted() {
+            let call = plan::call("network", "connect").query("network", &network).json(&self.request()?);
+            return plan.print(client, call).await;
+        }
         let call = Call::post(["networks", &network, "connect"]).json(&self.request()?);
         client.done(call).await?;
         Ok(())
@@ -136,6 +143,8 @@ pub(crate) struct Disconnect {
     /// Also if the container is not there any more
     #[arg(short, long)]
     force: bool,
+    #[command(flatten)]
+    plan: PlanOnly,
     /// Name or id of a network
     network: String,
     /// Name or id of a container
@@ -145,6 +154,10 @@ pub(crate) struct Disconnect {
 impl Disconnect {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         let request = NetworkDisconnectRequest { container: self.container, force: self.force };
+        if self.plan.is_wanted() {
+            let call = plan::call("network", "disconnect").query("network", &self.network);
+            return self.plan.print(client, call.json(&request)).await;
+        }
         client.done(Call::post(["networks", &self.network, "disconnect"]).json(&request)).await?;
         Ok(())
     }
@@ -156,6 +169,8 @@ pub(crate) struct NetworkRm {
     /// A network that is not there is no error
     #[arg(short, long)]
     force: bool,
+    #[command(flatten)]
+    plan: PlanOnly,
     /// Names or ids of networks
     #[arg(required = true, value_name = "NETWORK")]
     networks: Vec<String>,
@@ -163,6 +178,12 @@ pub(crate) struct NetworkRm {
 
 impl NetworkRm {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        if self.plan.is_wanted() {
+            for name in &self.networks {
+                self.plan.print(client, plan::call("network", "remove").query("network", name)).await?;
+            }
+            return Ok(());
+        }
         output::each(&self.networks, async |name| match client.done(Call::delete(["networks", name])).await {
             Err(error) if self.force && error.is_not_found() => Ok(String::new()),
             result => result.map(|_| name.to_owned()).map_err(Failure::from),

@@ -64,6 +64,8 @@ pub(crate) struct NetworkCreate {
     /// Use the configuration of another network
     #[arg(long, value_name = "NETWORK")]
     config_from: Option<String>,
+    #[command(flatten)]
+    plan: super::plan::PlanOnly,
     /// Name of the network
     #[arg(value_name = "NETWORK")]
     name: String,
@@ -71,7 +73,12 @@ pub(crate) struct NetworkCreate {
 
 impl NetworkCreate {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let call = Call::post(["networks", "create"]).json(&self.request()?);
+        let plan = self.plan;
+        let request = self.request()?;
+        if plan.is_wanted() {
+            return plan.print(client, super::plan::call("network", "create").json(&request)).await;
+        }
+        let call = Call::post(["networks", "create"]).json(&request);
         let NetworkCreateResponse { id, warning } = client.json(call).await?;
         if !warning.is_empty() {
             output::warn(&format!("WARNING: {warning}"));

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::plan::PlanOnly;
 use crate::client::{Call, Client};
 use crate::create::{self, CreateFlags};
 use crate::failure::{ENGINE_ERROR, Failure};
@@ -21,6 +22,8 @@ pub(crate) struct Run {
     #[arg(long, value_name = "KEYS", default_value = "", hide_default_value = true)]
     detach_keys: String,
     #[command(flatten)]
+    plan: PlanOnly,
+    #[command(flatten)]
     flags: CreateFlags,
 }
 
@@ -35,7 +38,11 @@ impl Run {
                 "conflicting options: cannot specify both --attach and --detach".to_owned(),
             ));
         }
+        let plan = self.plan;
         let wanted = create::wanted(self.flags, self.detach)?;
+        if plan.is_wanted() {
+            return plan.print(client, create::plan(&wanted)).await;
+        }
         let config = &wanted.request.config;
         let streams = Streams {
             stdin: config.attach_stdin,

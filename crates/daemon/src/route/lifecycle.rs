@@ -95,7 +95,7 @@ async fn check_sources(mounts: &[MountSpec]) -> Result<(), Refusal> {
 }
 
 /// The default network's own addresses.
-fn gateways(app: &App) -> Vec<IpAddr> {
+pub(super) fn gateways(app: &App) -> Vec<IpAddr> {
     let network = app.engine.network_inspect("bridge").map(|found| found.network);
     network
         .map(|network| network.ipam.all().filter_map(|subnet| subnet.gateway).collect())

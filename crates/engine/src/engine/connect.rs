@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Engine, undone::CANNOT_BIND};
 use crate::{
     EndpointSpec, NetworkMode, State,
-    cnm::{Driver, Model, Namespace, Network, SandboxId, controller::Request},
+    cnm::{Driver, Model, Namespace, Network, SandboxId, controller::Request, plan::Plan},
     container::Container,
     error::{ConnectError, DisconnectError, NetworkError, StoreError},
     files, network,
@@ -30,6 +30,59 @@ impl Engine {
         let container = self.registry.find(term)?;
         let (engine, network) = (Arc::clone(self), network.to_owned());
         self.whole(async move { engine.connect_whole(&container, &network, settings).await }).await
+    }
+
+    /// What connecting a container would change in the kernel: nothing while it does not run.
+    ///
+    /// # Errors
+    /// As for connecting it.
+    pub async fn connect_plan(
+        &self,
+        term: &str,
+        network: &str,
+        settings: EndpointSpec,
+    ) -> Result<Plan, ConnectError> {
+        let record = Record::clone(&self.registry.find(term)?.record());
+        if let NetworkMode::Container(_) | NetworkMode::Path(_) = record.spec.network.mode {
+            return Err(ConnectError::Shared);
+        }
+        let model = self.network.model();
+        let network = network::find(&model, network)?;
+        check_mix(&record, network, &model)?;
+        let checked = network::settings(&record, &settings, network)?;
+        if record.state.alive().is_none() {
+            return Ok(Plan::default());
+        }
+        if record.connections.contains_key(&network.name) {
+            let (name, network) = (record.name.clone(), network.name.clone());
+            return Err(ConnectError::Already { name, network });
+        }
+        let id = network::new_endpoint();
+        let mut requests = vec![network::endpoint_with(&record, checked, network, id)];
+        let existing = record.sandbox.filter(|id| model.sandbox(id).is_some());
+        let sandbox = existing.unwrap_or_else(|| {
+            let (sandbox, request) = network::new_own_sandbox(&record, &self.dns_defaults());
+            requests.insert(0, request);
+            sandbox
+        });
+        requests.push(Request::Join { endpoint: id, sandbox });
+        Ok(self.preview_network(requests).await?)
+    }
+
+    /// What disconnecting a container would change in the kernel.
+    ///
+    /// # Errors
+    /// As for disconnecting it.
+    pub async fn disconnect_plan(&self, term: &str, network: &str) -> Result<Plan, DisconnectError> {
+        let record = self.registry.find(term)?.record();
+        let model = self.network.model();
+        let found = network::find(&model, network)?;
+        let (id, name) = (record.id.to_string(), found.name.clone());
+        let Some(connection) = record.connections.get(&name) else {
+            return Err(DisconnectError::NotConnected { id, network: name });
+        };
+        let plan = self.preview_network(unplug(connection, &model)).await;
+        plan.map_err(|source| DisconnectError::Leave { id, network: name, source })
     }
 
     async fn connect_whole(

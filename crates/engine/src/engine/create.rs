@@ -5,6 +5,7 @@ use std::{os::unix::fs::DirBuilderExt, sync::Arc};
 use super::{Created, Engine, blocking, shown};
 use crate::{
     ContainerSpec, MountKind, MountOrigin, MountSpec, NetworkMode, Root,
+    cnm::plan::Plan,
     container::Container,
     error::CreateError,
     names, network,
@@ -22,6 +23,27 @@ impl Engine {
     pub async fn create(self: &Arc<Self>, spec: ContainerSpec) -> Result<Created, CreateError> {
         let engine = Arc::clone(self);
         self.whole(async move { engine.create_now(spec).await }).await
+    }
+
+    /// What the start of such a container would change in the kernel's networks.
+    ///
+    /// # Errors
+    /// If anything asked for cannot be had.
+    pub async fn create_plan(&self, mut spec: ContainerSpec) -> Result<Plan, CreateError> {
+        spec::check(&spec)?;
+        let base = self.base(&spec.root).await?;
+        if let Base::Image(image) = &base {
+            merge(&mut spec, image.config());
+        }
+        let name = spec.name.clone().unwrap_or_default();
+        let mut record = Record::new(&name, spec);
+        let model = self.network.model();
+        record.connections = network::connections(&record.spec.network, &model);
+        if let NetworkMode::Container(_) = record.spec.network.mode {
+            return Ok(Plan::default());
+        }
+        let requests = network::join(&mut record, &model, &self.dns_defaults())?;
+        Ok(self.preview_network(requests).await?)
     }
 
     async fn create_now(&self, mut spec: ContainerSpec) -> Result<Created, CreateError> {

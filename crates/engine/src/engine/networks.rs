@@ -8,6 +8,7 @@ use crate::{
     cnm::{
         Endpoint, Network, NetworkId,
         controller::{Created, Request},
+        plan::Plan,
         spec::{NetworkForm, NetworkSpec},
     },
     error::{CreateNetworkError, NetworkError, PruneNetworksError, RemoveNetworkError},
@@ -61,6 +62,24 @@ impl Engine {
             Ok(id)
         })
         .await
+    }
+
+    /// What making such a network would change in the kernel.
+    ///
+    /// # Errors
+    /// As for making it.
+    pub async fn network_create_plan(&self, form: NetworkForm) -> Result<Plan, CreateNetworkError> {
+        let spec = NetworkSpec::parse(form)?;
+        Ok(self.preview_network(vec![Request::CreateNetwork(spec)]).await?)
+    }
+
+    /// What removing a network would change in the kernel.
+    ///
+    /// # Errors
+    /// As for removing it.
+    pub async fn network_remove_plan(&self, term: &str) -> Result<Plan, RemoveNetworkError> {
+        let id = network::find(&self.network.model(), term)?.id;
+        Ok(self.preview_network(vec![Request::DeleteNetwork(id)]).await?)
     }
 
     /// All networks, by id.

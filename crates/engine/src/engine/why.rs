@@ -1,5 +1,7 @@
 //! Why somebody does not reach somebody: the first thing that fails.
 
+mod passage;
+
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -7,16 +9,16 @@ use std::{
 
 use net::{
     host::Surroundings,
-    look::{Foreign, Packet, Probe},
+    look::{Foreign, Probe},
 };
 
 use super::{Engine, explain::ExplainError};
 use crate::{
     cnm::{
-        Family, Model, Network, Proto, SandboxId,
+        Family, Model, Proto, SandboxId,
         explain::Difference,
         names::{self, Answer, Question as Asked},
-        reach::{Obstacle, Place, Step, Target, Verdict, Way, label, walk},
+        reach::{Obstacle, Place, Step, Target, Verdict, label, walk},
     },
     container::Container,
 };
@@ -358,8 +360,10 @@ impl Inquiry<'_> {
 
     /// Whether somebody else drops the packet.
     fn others(&mut self, from: Place, to: Target, steps: &[Step], verdict: &Verdict) -> Found<()> {
-        for (hooks, packet, link) in self.passages(from, to, steps, verdict) {
-            for drop in self.foreign.drops(&hooks, &packet) {
+        let way =
+            passage::Flow { question: self.question, around: &self.around, model: &self.model, from, to };
+        for passage::Passage { hook, packet, link } in way.passages(steps, verdict) {
+            for drop in self.foreign.drops(&[hook], &packet) {
                 let sentence = drop.sentence();
                 if drop.rule.certain {
                     let commands = link.as_deref().map(|link| drop.commands(link)).unwrap_or_default();
@@ -373,88 +377,6 @@ impl Inquiry<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The hooks that the packet passes, with what is known of it there, and the bridge it passes.
-    fn passages(
-        &self,
-        from: Place,
-        to: Target,
-        steps: &[Step],
-        verdict: &Verdict,
-    ) -> Vec<(Vec<&'static str>, Packet, Option<String>)> {
-        let link = |network: &Network| network.bridge().map(|config| config.link.clone());
-        let client = steps.iter().find_map(|step| match step {
-            Step::Gateway(id, _) | Step::OnLink(id) => {
-                self.model.network(id).and_then(|network| link(network))
-            }
-            _ => None,
-        });
-        let wires = || {
-            if self.around.wires.is_empty() {
-                vec![None]
-            } else {
-                self.around.wires.iter().cloned().map(Some).collect()
-            }
-        };
-        let comes = match from {
-            Place::Host => vec![Some(String::new())],
-            Place::Outside => wires(),
-            Place::Sandbox(_) => vec![client.clone()],
-        };
-        let (address, port, goes, translated) = match verdict {
-            Verdict::Arrives(arrival) => match &arrival.way {
-                Way::Within => return Vec::new(),
-                Way::Link(_) if matches!((from, arrival.at), (Place::Sandbox(_), Place::Sandbox(_))) => {
-                    return Vec::new();
-                }
-                Way::Link(id) if arrival.at != Place::Host => (
-                    arrival.address,
-                    arrival.port,
-                    vec![self.model.network(id).and_then(|it| link(it))],
-                    false,
-                ),
-                Way::Published(id) | Way::Routed(id) => {
-                    let translated = matches!(arrival.way, Way::Published(_));
-                    (
-                        arrival.address,
-                        arrival.port,
-                        vec![self.model.network(id).and_then(|it| link(it))],
-                        translated,
-                    )
-                }
-                Way::Wire | Way::Link(_) | Way::Carried => {
-                    (to.address(), self.question.port, vec![Some(String::new())], false)
-                }
-            },
-            Verdict::Leaves(_) => (to.address(), self.question.port, wires(), false),
-            Verdict::Fails(_) => return Vec::new(),
-        };
-        let mut passages = Vec::new();
-        for (iif, oif) in comes.iter().flat_map(|iif| goes.iter().map(move |oif| (iif.clone(), oif.clone())))
-        {
-            let hooks = match (iif.as_deref(), oif.as_deref()) {
-                (Some(""), _) => vec!["output"],
-                (_, Some("")) => vec!["input"],
-                _ => vec!["forward"],
-            };
-            let bridge = oif
-                .clone()
-                .filter(|name| !name.is_empty() && !self.around.wires.contains(name))
-                .or_else(|| client.clone());
-            let packet = Packet {
-                v6: address.is_ipv6(),
-                iif,
-                oif,
-                source: None,
-                destination: Some(address),
-                proto: Some(self.question.proto.number()),
-                port: Some(port),
-                translated,
-            };
-            passages.push((hooks, packet, bridge));
-        }
-        passages
     }
 
     /// Whether anybody listens where the packet arrives.

@@ -16,6 +16,8 @@ pub struct Surroundings {
     pub wires: Vec<String>,
     /// The host's addresses, but for loopback and link-local ones and those on our bridges.
     pub addresses: BTreeSet<IpAddr>,
+    /// Frames that cross a bridge pass the chains of forwarded packets, too (`br_netfilter`).
+    pub bridged: bool,
 }
 
 impl Host {
@@ -65,7 +67,9 @@ impl Host {
         }
         let ours = |index: u32| links.iter().any(|link| link.index == index && self.shared.mark.is_on(link));
         let own = addresses.iter().filter(|addr| !ours(addr.index)).map(|addr| addr.net.addr());
-        Ok(Surroundings { wires: names, addresses: own.filter(|address| !is_everyones(address)).collect() })
+        let addresses = own.filter(|address| !is_everyones(address)).collect();
+        let bridged = self.shared.bridged_frames_are_filtered().unwrap_or(false);
+        Ok(Surroundings { wires: names, addresses, bridged })
     }
 }
 

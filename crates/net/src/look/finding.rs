@@ -88,8 +88,8 @@ pub fn findings(
     let wanted = model.networks().filter(|network| networks.is_empty() || networks.contains(&network.id));
     for network in wanted.filter(|network| !network.internal) {
         let Some(link) = network.bridge().map(|config| config.link.clone()) else { continue };
-        for (packet, into) in packets(&link, around, |family| !network.ipam.subnets(family).is_empty()) {
-            let what = format!("{} network {}", if into { "into" } else { "out of" }, network.name);
+        for (packet, way) in packets(&link, around, |family| !network.ipam.subnets(family).is_empty()) {
+            let what = format!("{way} network {}", network.name);
             for drop in foreign.drops(&["forward"], &packet) {
                 let new = || Finding { drop: drop.clone(), packets: Vec::new(), commands: Vec::new() };
                 let finding = found.entry(drop.clone()).or_insert_with(new);
@@ -105,19 +105,23 @@ pub fn findings(
     found.into_values().collect()
 }
 
-/// What is forwarded between a network and the wires; whether it goes into the network.
-fn packets(link: &str, around: &Surroundings, has: impl Fn(Family) -> bool) -> Vec<(Packet, bool)> {
+/// What is forwarded between a network and the wires, and within it; in which way.
+fn packets(link: &str, around: &Surroundings, has: impl Fn(Family) -> bool) -> Vec<(Packet, &'static str)> {
     let mut wires: Vec<_> = around.wires.iter().cloned().map(Some).collect();
     if wires.is_empty() {
         wires.push(None);
     }
     let mut packets = Vec::new();
     for v6 in [false, true].into_iter().filter(|v6| has(if *v6 { Family::V6 } else { Family::V4 })) {
+        if around.bridged {
+            let link = Some(link.to_owned());
+            packets.push((Packet { v6, iif: link.clone(), oif: link, ..Packet::default() }, "within"));
+        }
         for wire in &wires {
             let (link, wire) = (Some(link.to_owned()), wire.clone());
             let out = Packet { v6, iif: link.clone(), oif: wire.clone(), ..Packet::default() };
             let into = Packet { v6, iif: wire, oif: link, translated: true, ..Packet::default() };
-            packets.extend([(out, false), (into, true)]);
+            packets.extend([(out, "out of"), (into, "into")]);
         }
     }
     packets
