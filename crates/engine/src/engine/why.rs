@@ -270,9 +270,10 @@ impl Inquiry<'_> {
             self.why.steps.push(WhyStep { about: "name", sentence: sentence.to_owned() });
             return Ok(None);
         }
+        let (view, mut found) = (names::View::new(&self.model, &sandbox), Vec::new());
+        let plain = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         for family in Family::BOTH {
-            let asked = Asked::Addresses(family, name.to_owned());
-            if let Answer::Addresses(addresses) = names::answer(&self.model, &sandbox, &asked)
+            if let Answer::Addresses(addresses) = view.answer(&Asked::Addresses(family, &plain), &mut found)
                 && let Some(address) = addresses.first()
             {
                 let sentence = format!("{name} is resolved to {address}");
