@@ -11,10 +11,13 @@
 //!                                                                 └ forward → upstream
 //! ```
 
+mod cache;
 mod forward;
+mod memory;
 mod message;
 mod resolv_conf;
 mod server;
+mod shared;
 mod sockets;
 
 use std::collections::BTreeMap;
@@ -198,4 +201,5 @@ pub fn read_anything(bytes: &[u8]) {
     }
     message::answers(bytes, message::id(bytes), bytes);
     message::is_failure(bytes);
+    shared::read_anything(bytes);
 }

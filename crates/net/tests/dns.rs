@@ -152,16 +152,49 @@ fn a_thousand_questions_at_once_are_all_answered() {
         for number in 0..1000 {
             let socket = udp_client(machine.inside());
             let (name, expected) = match number % 2 {
-                0 => ("server", "NOERROR 10.1.0.3"),
-                _ => ("example.com", "NOERROR 192.0.2.1"),
+                0 => ("server".to_owned(), "NOERROR 10.1.0.3"),
+                _ => (format!("{number}.example.com"), "NOERROR 192.0.2.1"),
             };
-            asked.spawn(async move { (ask(&socket, name, Rtype::A).await, expected) });
+            asked.spawn(async move { (ask(&socket, &name, Rtype::A).await, expected) });
         }
         while let Some(answer) = asked.join_next().await {
             let (answer, expected) = answer.expect("no panic");
             assert_eq!(answer, expected);
         }
         assert_eq!(upstream.asked(), 500);
+    });
+}
+
+#[test]
+fn what_many_ask_is_asked_once() {
+    run(async |machine: &mut Machine| {
+        let upstream = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 1), "192.0.2.1");
+        machine.resolv_conf("nameserver 127.0.0.1\n");
+        machine.serve().await;
+        let mut asked = tokio::task::JoinSet::new();
+        for _ in 0..500 {
+            let socket = udp_client(machine.inside());
+            asked.spawn(async move { ask(&socket, "kept.example.com", Rtype::A).await });
+        }
+        while let Some(answer) = asked.join_next().await {
+            assert_eq!(answer.expect("no panic"), "NOERROR 192.0.2.1");
+        }
+        for by in [By::Udp, By::Tcp] {
+            assert_eq!(machine.ask(by, "Kept.Example.com", Rtype::A).await, "NOERROR 192.0.2.1");
+        }
+        assert_eq!(upstream.take_asked(), 1);
+        machine.ask(By::Udp, "kept.example.com", Rtype::AAAA).await;
+        machine.ask(By::Udp, "kept.example.com", Rtype::AAAA).await;
+        assert_eq!(upstream.take_asked(), 2, "nobody said how long there is none");
+        upstream.fails(true);
+        for _ in 0..2 {
+            assert_eq!(machine.ask(By::Udp, "servfail.example.com", Rtype::A).await, "SERVFAIL");
+        }
+        assert_eq!(upstream.take_asked(), 2, "a failure is not kept");
+        machine.servers.stop(&machine.sandbox()).await;
+        machine.serve().await;
+        machine.ask(By::Udp, "kept.example.com", Rtype::A).await;
+        assert_eq!(upstream.asked(), 1, "it ends with its sandbox");
     });
 }
 

@@ -3,6 +3,10 @@
 use std::{
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -55,31 +59,41 @@ pub fn reverse(address: &str) -> String {
     format!("{}.in-addr.arpa", octets.join("."))
 }
 
-/// Starts a server on port 53 of an address of the machine: `known` is at `address`, nothing
-/// else is anywhere. It ends with the test's process.
+/// Starts a server on port 53 of an address of the machine: `known` is at `address`, for a
+/// minute, and nothing else is anywhere. It ends with the test's process. Returns how often
+/// it is asked.
 ///
 /// # Errors
 /// If the port is taken.
-pub fn serve(machine: &Machine, at: &str, known: &'static str, address: Ipv4Addr) -> Result<()> {
+pub fn serve(
+    machine: &Machine,
+    at: &str,
+    known: &'static str,
+    address: Ipv4Addr,
+) -> Result<Arc<AtomicUsize>> {
     let udp = machine.datagrams(Place::Host, &format!("{at}:53"))?;
     udp.set_read_timeout(None)?;
     let tcp = machine.listen(Place::Host, &format!("{at}:53"))?;
     tcp.set_nonblocking(false)?;
-    thread::spawn(move || serve_udp(&udp, known, address));
-    thread::spawn(move || serve_tcp(&tcp, known, address));
-    Ok(())
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (by_udp, by_tcp) = (Arc::clone(&asked), Arc::clone(&asked));
+    thread::spawn(move || serve_udp(&udp, &by_udp, known, address));
+    thread::spawn(move || serve_tcp(&tcp, &by_tcp, known, address));
+    Ok(asked)
 }
 
-fn serve_udp(socket: &UdpSocket, known: &str, address: Ipv4Addr) {
+fn serve_udp(socket: &UdpSocket, asked: &AtomicUsize, known: &str, address: Ipv4Addr) {
     let mut buffer = [0; 1024];
     while let Ok((len, client)) = socket.recv_from(&mut buffer) {
+        asked.fetch_add(1, Ordering::SeqCst);
         drop(socket.send_to(&reply(&buffer[..len], known, address), client));
     }
 }
 
-fn serve_tcp(listener: &TcpListener, known: &str, address: Ipv4Addr) {
+fn serve_tcp(listener: &TcpListener, asked: &AtomicUsize, known: &str, address: Ipv4Addr) {
     for mut stream in listener.incoming().flatten() {
         if let Ok(query) = receive(&mut stream) {
+            asked.fetch_add(1, Ordering::SeqCst);
             drop(send(&mut stream, &reply(&query, known, address)));
         }
     }

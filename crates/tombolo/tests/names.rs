@@ -1,6 +1,13 @@
 //! Names inside containers.
 
-use std::{io::ErrorKind, time::Duration};
+use std::{
+    io::ErrorKind,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 use testkit::{
@@ -11,12 +18,18 @@ use testkit::{
 /// A machine whose resolver knows `known.example.test` at 192.0.2.7.
 fn machine() -> Result<Machine> {
     let machine = Machine::without_engine(env!("CARGO_BIN_EXE_tombolo"), &[])?;
-    dns::serve(&machine, "127.0.0.53", "known.example.test", [192, 0, 2, 7].into())?;
+    serve_names(&machine)?;
+    Ok(machine)
+}
+
+/// Gives the machine that resolver and an engine; returns how often the resolver is asked.
+fn serve_names(machine: &Machine) -> Result<Arc<AtomicUsize>> {
+    let asked = dns::serve(machine, "127.0.0.53", "known.example.test", [192, 0, 2, 7].into())?;
     let root = machine.root().display().to_string();
     machine.sh(&format!("echo nameserver 127.0.0.53 > {root}/resolv.conf && mount --bind {root}/resolv.conf /etc/resolv.conf")).ok()?;
     machine.start_engine()?;
     machine.load_busybox()?;
-    Ok(machine)
+    Ok(asked)
 }
 
 fn found(records: &[&str]) -> Said {
@@ -60,6 +73,21 @@ fn containers_find_one_another() -> Result<()> {
     machine.agree()?;
     machine.docker("stop -t 0 shop").ok()?;
     ensure!(ask(&machine, "client", "shop", A)? == NO_SUCH_NAME, "it is not there");
+    Ok(())
+}
+
+#[test]
+fn what_is_asked_often_is_asked_once_of_the_hosts_server() -> Result<()> {
+    let machine = Machine::without_engine(env!("CARGO_BIN_EXE_tombolo"), &[])?;
+    let asked = serve_names(&machine)?;
+    machine.docker("network create site").ok()?;
+    machine.docker("run -d --name web --network site busybox sleep 1000").ok()?;
+    for _ in 0..50 {
+        ensure!(ask(&machine, "web", "known.example.test", A)? == found(&["192.0.2.7"]));
+    }
+    ensure!(asked.load(Ordering::SeqCst) == 1, "{asked:?} times for 100 questions");
+    ensure!(ask(&machine, "web", "nobody.example.test", A)? == NO_SUCH_NAME);
+    ensure!(asked.load(Ordering::SeqCst) == 3, "that there is none is not kept, as nobody said how long");
     Ok(())
 }
 

@@ -20,8 +20,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 
 use super::blocking;
+use super::cache::Key;
+use super::memory::{Memory, Next, Outcome};
 use super::message::{Transport, answers, id, is_failure, set_id};
 use super::resolv_conf::ResolvConf;
+use super::shared::{Ask, Reply};
 use super::sockets::{PORT, udp_for};
 
 /// When the next server is asked, too.
@@ -42,12 +45,14 @@ pub(super) struct Forwarder {
     inside: Arc<Inside>,
     silent: Mutex<BTreeMap<Server, Instant>>,
     at_once: Semaphore,
+    memory: Memory,
 }
 
 impl Forwarder {
     pub(super) fn new(host: Arc<ResolvConf>, netns: Netns) -> Self {
         let inside = Arc::new(Inside { netns, ready: Mutex::default() });
-        Self { host, inside, silent: Mutex::default(), at_once: Semaphore::new(AT_ONCE) }
+        let (at_once, memory) = (Semaphore::new(AT_ONCE), Memory::default());
+        Self { host, inside, silent: Mutex::default(), at_once, memory }
     }
 
     /// The reply of the first server that has one; a failure if all fail;
@@ -60,10 +65,33 @@ impl Forwarder {
         transport: Transport,
     ) -> Option<Vec<u8>> {
         let dns = &model.sandbox(sandbox)?.dns;
-        let servers = cnm::files::upstreams(dns, &self.host.text().await);
+        let servers: Arc<[Upstream]> = cnm::files::upstreams(dns, &self.host.text().await).into();
+        let Some(ask) = Ask::read(query) else { return self.ask_servers(&servers, query, transport).await };
+        let key = Key { subject: ask.subject.clone(), servers: Arc::clone(&servers) };
+        match self.memory.begin(key, transport, Instant::now()) {
+            Next::Known(reply, age) => Some(ask.reply(&reply, age, transport)),
+            Next::Wait(wait) => match wait.outcome().await {
+                Outcome::Reply(reply) => Some(ask.reply(&reply, Duration::ZERO, transport)),
+                Outcome::Silence => None,
+                Outcome::Unfit => self.ask_servers(&servers, query, transport).await,
+            },
+            Next::Lead(lead) => {
+                let reply = self.ask_servers(&servers, &ask.query(), transport).await;
+                let outcome = match &reply {
+                    Some(bytes) => Reply::read(&ask.subject, bytes)
+                        .map_or(Outcome::Unfit, |reply| Outcome::Reply(Arc::new(reply))),
+                    None => Outcome::Silence,
+                };
+                lead.tell(outcome, Instant::now());
+                reply
+            }
+        }
+    }
+
+    async fn ask_servers(&self, servers: &[Upstream], query: &[u8], transport: Transport) -> Option<Vec<u8>> {
         let ask = async {
             let _permit = self.at_once.acquire().await.ok()?;
-            self.ask_all(self.by_mood(servers), query, transport).await
+            self.ask_all(self.by_mood(servers.to_vec()), query, transport).await
         };
         timeout(DEADLINE, ask).await.ok()?
     }

@@ -16,7 +16,7 @@ const TTL: u32 = 5;
 /// The longest reply by UDP to somebody who does not say what they can take (RFC 1035 §4.2.1).
 const UDP_PLAIN: usize = 512;
 /// The longest reply by UDP to anybody.
-const UDP_MOST: u16 = 4096;
+pub(super) const UDP_MOST: u16 = 4096;
 /// The longest message by TCP.
 pub(super) const TCP_MOST: usize = u16::MAX as usize;
 /// The size of an OPT record without options (RFC 6891 §6.1.2).
@@ -45,7 +45,7 @@ pub(super) struct Query<'a> {
 }
 
 /// By what a message came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Transport {
     Udp,
     Tcp,
@@ -137,11 +137,7 @@ impl Query<'_> {
             Answer::NoSuchName => Rcode::NXDOMAIN,
             Answer::Addresses(_) | Answer::Name(_) | Answer::Empty => Rcode::NOERROR,
         };
-        let limit = match (transport, self.edns) {
-            (Transport::Tcp, _) => TCP_MOST,
-            (Transport::Udp, Some(size)) => usize::from(size.min(UDP_MOST)).max(UDP_PLAIN),
-            (Transport::Udp, None) => UDP_PLAIN,
-        };
+        let limit = limit(transport, self.edns);
         let whole = self.write(rcode, limit, |reply| self.push(answer, turn, reply));
         // Too long: nothing but the hint to ask again by TCP.
         let reply = whole.or_else(|_| {
@@ -203,6 +199,15 @@ impl Query<'_> {
             Answer::Empty | Answer::NoSuchName | Answer::AskUpstream => {}
         }
         Ok(())
+    }
+}
+
+/// The longest reply to somebody who can take so much by UDP, if they say it.
+pub(super) fn limit(transport: Transport, edns: Option<u16>) -> usize {
+    match (transport, edns) {
+        (Transport::Tcp, _) => TCP_MOST,
+        (Transport::Udp, Some(size)) => usize::from(size.min(UDP_MOST)).max(UDP_PLAIN),
+        (Transport::Udp, None) => UDP_PLAIN,
     }
 }
 
