@@ -3,6 +3,7 @@
 #   make demo     the main job, end to end, on a machine of its own
 #   make test     every test
 #   make check    format, lints, tidy, unit tests and laws; before every push
+#   make soak     many random topologies, each packet compared with its prediction
 #   make bench    ratios to the distribution's engines
 #   make install  binary, completions, manual pages, units
 
@@ -17,7 +18,7 @@ RELEASE := target/release/tombolo
 TEST_PACKAGES  := gcc libc6-dev busybox-static nftables iproute2 bridge-utils curl ca-certificates python3 tini
 BENCH_PACKAGES := docker.io containerd runc iptables
 
-.PHONY: all demo test check bench install uninstall setup setup-bench test-vm golden clean
+.PHONY: all demo test check soak bench install uninstall setup setup-bench test-vm golden clean
 
 all: $(RELEASE)
 
@@ -46,6 +47,9 @@ bench: setup setup-bench
 test-vm: setup
 	$(CARGO) build --release --locked --package tombolo
 	./xtask/test-vm
+
+soak: setup
+	ORACLE_WORLDS=$${ORACLE_WORLDS:-200} $(CARGO) test --locked --package net --test oracle -- --nocapture
 
 golden:
 	UPDATE_GOLDEN=1 $(CARGO) test --package cnm --quiet

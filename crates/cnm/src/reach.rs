@@ -104,6 +104,10 @@ pub enum Seen {
     Own,
     /// The host's, on the network by which the packet arrives.
     Bridge,
+    /// The same, since a neighbour on one bridge would answer directly; but where bridged
+    /// frames pass netfilter (`net.bridge.bridge-nf-call-iptables`, `-ip6tables`) answers do not
+    /// get past the host either way, and it is the client's own.
+    Neighbour,
 }
 
 /// How a packet leaves us.
@@ -178,7 +182,7 @@ pub fn reach(model: &Model, from: Place, to: Target, proto: Proto, port: u16) ->
 /// The same with what the packet meets on its way.
 pub fn walk(model: &Model, from: Place, to: Target, proto: Proto, port: u16) -> Walk {
     let mut packet =
-        way::Packet { model, to: to.address(), of_host: to.is_host(), proto, port, steps: Vec::new() };
+        way::Packet { model, from, to: to.address(), of_host: to.is_host(), proto, port, steps: Vec::new() };
     let verdict = packet.from(from);
     Walk { steps: packet.steps, verdict }
 }

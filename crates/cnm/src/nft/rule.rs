@@ -24,6 +24,8 @@ pub enum Statement {
     L4proto(Proto),
     /// `meta l4proto`: the packet is ICMP of the family.
     Icmp(Family),
+    /// `icmpv6 type 135-136`: who has an address, and the answer (RFC 4861 §4.3 and §4.4).
+    NeighbourDiscovery,
     /// The field is in this network, or is not.
     Net {
         field: Field,
@@ -136,6 +138,7 @@ impl fmt::Display for Statement {
             Self::L4proto(proto) => write!(f, "meta l4proto {proto}"),
             Self::Icmp(Family::V4) => f.write_str("meta l4proto icmp"),
             Self::Icmp(Family::V6) => f.write_str("meta l4proto ipv6-icmp"),
+            Self::NeighbourDiscovery => f.write_str("icmpv6 type 135-136"),
             Self::Net { field, not, net } if net.prefix_len() == net.max_prefix_len() => {
                 write!(f, "{field} {}{}", unequal(not), net.addr())
             }

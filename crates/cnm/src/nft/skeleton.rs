@@ -13,7 +13,8 @@ use crate::{Family, Proto};
 use Family::{V4, V6};
 use Field::{Daddr, Dport, Iifname, L4proto, Oifname, Saddr};
 use Statement::{
-    Counter, Dnat, Icmp, Invalid, Known, Link, Lookup, Masquerade, Net, Nfproto, Snat, ToHost, Translated,
+    Counter, Dnat, Icmp, Invalid, Known, Link, Lookup, Masquerade, NeighbourDiscovery, Net, Nfproto, Snat,
+    ToHost, Translated,
 };
 
 const ACCEPT: Statement = Statement::Verdict(Verdict::Accept);
@@ -100,6 +101,9 @@ fn forward() -> Vec<Rule> {
         drop("out of an internal network", [lookup(&[Iifname], Set::Internal)]),
         drop("into an internal network", [lookup(&[Oifname], Set::Internal)]),
         rule([entering(), Translated, ACCEPT]),
+        // Bridged frames that pass netfilter are packets of IPv6 here, as ARP is none of IPv4: without
+        // it nobody apart could answer what a published port leads to it.
+        rule([lookup(&[Iifname, Oifname], Set::Apart), NeighbourDiscovery, ACCEPT]),
         drop("between endpoints that may not talk", [lookup(&[Iifname, Oifname], Set::Apart)]),
         open(V4),
         open(V6),

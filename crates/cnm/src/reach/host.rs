@@ -73,6 +73,9 @@ impl<'a> Packet<'a> {
         }
         let seen = match by {
             By::Own if self.to.is_loopback() || self.to.is_unspecified() => Seen::Bridge,
+            By::Bridge(from) if from.id == network.id && self.from != Place::Sandbox(to.id) => {
+                Seen::Neighbour
+            }
             By::Bridge(from) if self.is_on(to, from) => Seen::Bridge,
             By::Own | By::Wire | By::Bridge(..) => Seen::Own,
         };

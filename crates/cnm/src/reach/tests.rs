@@ -48,6 +48,7 @@ const SANDBOXES: &[Member] = &[
     (10, "some", &[(6, 2)]),
     (11, "alone", &[(7, 2)]),
     (12, "alone2", &[(7, 3)]),
+    (13, "shy", &[(4, 11), (5, 11)]),
 ];
 
 const PORTS: &[(u8, Proto, &str, u16, u16, u16)] = &[
@@ -210,6 +211,13 @@ fn the_host_reaches_all_and_what_is_elsewhere_is_left_to_it() {
 }
 
 #[test]
+fn an_answer_takes_the_shortest_way_even_where_that_leads_nowhere() {
+    check("data", Tcp, "10.5.0.11", 80, "shy 10.5.0.11:80 Own");
+    // Its neighbour on a network whose endpoints may not talk would be answered there.
+    check("left", Tcp, "10.5.0.11", 80, "apart");
+}
+
+#[test]
 fn published_ports_are_reached_from_everywhere() {
     check("outside", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Own");
     check("outside", Tcp, "2001:db8::1", 8080, "web [fd01::2]:80 Own");
@@ -222,10 +230,10 @@ fn published_ports_are_reached_from_everywhere() {
     check("host", Tcp, "::1", 8080, "web [fd01::2]:80 Bridge");
     check("data", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Own");
     check("left", Tcp, "10.4.0.1", 8080, "web 10.1.0.2:80 Own");
-    check("client", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Bridge");
-    check("client", Tcp, "10.1.0.1", 8080, "web 10.1.0.2:80 Bridge");
+    check("client", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Neighbour");
+    check("client", Tcp, "10.1.0.1", 8080, "web 10.1.0.2:80 Neighbour");
     check("web", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Bridge");
-    check("right", Tcp, "198.51.100.1", 7003, "left 10.4.0.2:10 Bridge");
+    check("right", Tcp, "198.51.100.1", 7003, "left 10.4.0.2:10 Neighbour");
     check("outside", Tcp, "10.4.0.1", 7003, "host 10.4.0.1:7003 Own");
 }
 

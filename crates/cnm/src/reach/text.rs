@@ -169,7 +169,7 @@ impl Verdict {
                 };
                 let seen = match arrival.seen {
                     Seen::Own => "",
-                    Seen::Bridge => "; the server sees an address of the host",
+                    Seen::Bridge | Seen::Neighbour => "; the server sees an address of the host",
                 };
                 format!("packets arrive at {place}, {to}{way}{seen}")
             }

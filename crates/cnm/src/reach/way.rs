@@ -12,6 +12,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Packet<'a> {
     pub(super) model: &'a Model,
+    pub(super) from: Place,
     pub(super) to: IpAddr,
     /// The address is one of the host's wires.
     pub(super) of_host: bool,
@@ -186,13 +187,25 @@ impl<'a> Packet<'a> {
             }
             _ => false,
         };
+        let answers = |sandbox: &SandboxId| from.is_none_or(|from| self.may_answer_by(sandbox, from));
         match held {
+            Some((_, sandbox)) if open && !answers(&sandbox) => {
+                Verdict::Fails(Obstacle::Apart { network: from.map_or(id, |from| from.id) })
+            }
             Some((_, sandbox)) if open => {
                 self.arrives(Place::Sandbox(sandbox), (self.to, self.port), Way::Routed(id), Seen::Own)
             }
             None if open => Verdict::Fails(Obstacle::Nobody { network: id, address: self.to }),
             _ => Verdict::Fails(Obstacle::NotPublished { network: id }),
         }
+    }
+
+    /// Whether the answer of a sandbox gets back to a client on this network: one that is on it, too,
+    /// answers its neighbours directly.
+    fn may_answer_by(&self, sandbox: &SandboxId, network: &Network) -> bool {
+        let mut own = self.model.endpoints_of_sandbox(sandbox).filter(|own| own.network == network.id);
+        network.bridge().is_none_or(|config| config.inter_container)
+            || !own.any(|own| own.address(self.family()).is_some())
     }
 
     /// Whether a sandbox publishes the port by its own number, under whatever number on the host.

@@ -170,6 +170,7 @@ table inet tombolo {
 		iifname @internal counter drop comment "out of an internal network"
 		oifname @internal counter drop comment "into an internal network"
 		oifname @bridges ct status dnat accept
+		iifname . oifname @apart icmpv6 type 135-136 accept
 		iifname . oifname @apart counter drop comment "between endpoints that may not talk"
 		meta nfproto ipv4 oifname @open4 accept
 		meta nfproto ipv6 oifname @open6 accept

@@ -61,6 +61,7 @@ fn statement(rule: Rule, statement: &Statement) -> Rule {
         Statement::L4proto(proto) => rule.l4proto(Is::Equal, proto.number()),
         Statement::Icmp(Family::V4) => rule.l4proto(Is::Equal, ICMP),
         Statement::Icmp(Family::V6) => rule.l4proto(Is::Equal, ICMPV6),
+        Statement::NeighbourDiscovery => rule.icmpv6_type(135..=136),
         Statement::Net { field, not, net } => {
             let end = if matches!(field, nft::Field::Saddr(_)) { End::Source } else { End::Destination };
             rule.addr(end, is(*not), *net)

@@ -1,15 +1,18 @@
 //! Methods that write what nft(8) calls by the same names.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::RangeInclusive};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::expr::{
-    CmpOp, Counter, CtKey, Expr, FibResult, Limit, LogTarget, LookupTo, MetaKey, NatKind, Nfproto, Reg,
-    Reject, fib,
+    CmpOp, Counter, CtKey, Expr, FibResult, Limit, LogTarget, LookupTo, MetaKey, NatKind, Nfproto,
+    PayloadBase, Reg, Reject, fib,
 };
 use super::super::value::{Verdict, ifname_bytes};
 use super::{Field, Rule};
+
+/// The protocol's number (RFC 4443 §1).
+const ICMPV6: u8 = 58;
 
 /// Which end of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,6 +135,15 @@ impl Rule {
     #[must_use]
     pub fn l4proto(self, is: Is, proto: u8) -> Self {
         self.load(Field::L4proto).cmp(is, [proto])
+    }
+
+    /// `icmpv6 type FIRST-LAST` (RFC 4443 §2.1).
+    #[must_use]
+    pub fn icmpv6_type(self, types: RangeInclusive<u8>) -> Self {
+        let (first, last) = types.into_inner();
+        let load = Expr::Payload { base: PayloadBase::Transport, offset: 0, len: 1, dreg: Reg::FIRST };
+        let test = Expr::Range { sreg: Reg::FIRST, inverted: false, from: vec![first], to: vec![last] };
+        self.l4proto(Is::Equal, ICMPV6).expr(load).expr(test)
     }
 
     /// `meta mark and MASK == VALUE`.
