@@ -81,19 +81,27 @@ pub struct ContainerConfig {
     pub shell: Option<Vec<String>>,
 }
 
-/// Words, of which one may stand alone without brackets (Go's `strslice`).
+/// Words, of which one may stand alone without brackets (Go's `strslice`, whose error is that of the one word).
 pub(crate) fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "json: cannot unmarshal value into Go value of type []string")]
-    enum Words {
-        One(String),
-        Many(Vec<String>),
-    }
-    Ok(match Option::<Words>::deserialize(deserializer)? {
-        None => None,
-        Some(Words::One(word)) => Some(vec![word]),
-        Some(Words::Many(words)) => Some(words),
-    })
+    use serde_json::Value;
+    let value = Value::deserialize(deserializer)?;
+    let found = match &value {
+        Value::Null => return Ok(None),
+        Value::String(word) => return Ok(Some(vec![word.clone()])),
+        Value::Array(words) => {
+            let word =
+                |word: &Value| if word.is_null() { Some("") } else { word.as_str() }.map(str::to_owned);
+            if let Some(words) = words.iter().map(word).collect() {
+                return Ok(Some(words));
+            }
+            "array"
+        }
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::Object(_) => "object",
+    };
+    let text = format!("json: cannot unmarshal {found} into Go value of type string");
+    Err(serde::de::Error::custom(text))
 }
 
 /// How to see whether a container is healthy. Times are in nanoseconds, 0 is the default.

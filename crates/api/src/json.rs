@@ -5,6 +5,7 @@
 //! the types are known here. The value is parsed once and then read by a [`Decoder`], which has these rules.
 
 mod decoder;
+mod names;
 mod syntax;
 
 use std::fmt;

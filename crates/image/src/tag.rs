@@ -12,6 +12,8 @@ use crate::{ImageId, Images, LookupError, ParseReferenceError, Reference};
 pub enum TagError {
     #[error("refusing to create a tag with a digest reference")]
     Digest,
+    #[error("refusing to create an ambiguous tag using digest algorithm as name")]
+    Ambiguous,
     #[error(transparent)]
     Name(#[from] ParseReferenceError),
     #[error(transparent)]
@@ -28,6 +30,10 @@ impl Images {
             return Err(TagError::Digest);
         }
         let name = name.or_latest();
+        // `sha256:x` would mean an image's id.
+        if name.familiar().starts_with("sha256:") {
+            return Err(TagError::Ambiguous);
+        }
         self.store.change(|change| {
             let id = resolve(change, source)?;
             let image: Option<record::Image> = change.get(&id.to_string())?;

@@ -27,6 +27,7 @@ use crate::{failed, failure};
 mod config;
 mod executor;
 mod program;
+mod sysctl;
 
 use executor::{Executor, Report};
 
@@ -72,8 +73,9 @@ impl Container {
                 Ok((Self { directory, spec, filter, inner, group, pid, report, settings }, stdio))
             }
             Err(failure) => {
+                let message = sysctl::refused(&spec, &failure.message).unwrap_or(failure.message);
                 crate::cleanup::remove_traces(directory, &group);
-                Err(Failure { message: format!("{CREATE_FAILED}{}: unknown", failure.message), ..failure })
+                Err(Failure { message: format!("{CREATE_FAILED}{message}: unknown"), kind: failure.kind })
             }
         }
     }

@@ -252,3 +252,26 @@ fn devices_limits_and_sysctls_are_given() -> Result<()> {
     }
     until("the refused to be gone", || (machine.docker("ps -aq").stdout.lines().count() == 1).then_some(()))
 }
+
+#[test]
+fn a_sysctl_that_cannot_be_set_is_named() -> Result<()> {
+    let machine = machine()?;
+    let at = "failed to create task for container: failed to create shim task: OCI runtime create failed: \
+              unable to start container process: error during container init: write sysctl key";
+    // The docker command line takes the first for a program that is missing.
+    for (code, asked, told) in [
+        (127, "net.nope=1", "net.nope: open /proc/sys/net/nope: no such file or directory: unknown"),
+        (
+            125,
+            "net.ipv4.ip_forward=many",
+            "net.ipv4.ip_forward: write /proc/sys/net/ipv4/ip_forward: invalid argument: unknown",
+        ),
+    ] {
+        let refused = machine.docker(&format!("run --name box --sysctl {asked} busybox true"));
+        ensure!(refused.code == code && refused.stderr.contains(&format!("{at} {told}")), "{refused:?}");
+        machine.docker("rm box").ok()?;
+    }
+    let set = "run --rm --sysctl net.ipv4.conf.eth0.log_martians=1 busybox cat /proc/sys/net/ipv4/conf/eth0/log_martians";
+    ensure!(machine.docker(set).ok()? == "1");
+    Ok(())
+}

@@ -5,7 +5,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
-use super::JsonError;
+use super::{JsonError, names};
 
 /// Reads one value. `null` is the zero value of whatever is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl Place<'_> {
     fn name(&self) -> String {
         let mut path: Vec<&str> =
             std::iter::successors(Some(self), |place| place.above).map(|place| place.field).collect();
-        path.push(self.holder);
+        path.push(names::holder(self.holder));
         path.reverse();
         path.join(".")
     }
@@ -63,7 +63,9 @@ fn found(value: &Value, wanted: &str) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(_) => "bool".to_owned(),
-        Value::Number(number) if wanted.contains("int") => format!("number {number}"),
+        Value::Number(number) if wanted.starts_with("int") || wanted.starts_with("uint") => {
+            format!("number {number}")
+        }
         Value::Number(_) => "number".to_owned(),
         Value::String(_) => "string".to_owned(),
         Value::Array(_) => "array".to_owned(),
@@ -163,7 +165,7 @@ impl<'de> Deserializer<'de> for Decoder<'de, '_> {
             Value::Array(items) => visitor.visit_seq(Items { items: items.iter(), place: self.place }),
             Value::Null => visitor.visit_seq(Items { items: [].iter(), place: self.place }),
             Value::Number(_) | Value::Bool(_) | Value::String(_) | Value::Object(_) => {
-                Err(self.mismatch("[]string"))
+                Err(self.mismatch(&names::list(visitor)))
             }
         }
     }
@@ -177,7 +179,7 @@ impl<'de> Deserializer<'de> for Decoder<'de, '_> {
             Value::Object(object) => visitor.visit_map(Entries::of_map(object, self.place)),
             Value::Null => visitor.visit_map(Entries::none()),
             Value::Number(_) | Value::Bool(_) | Value::String(_) | Value::Array(_) => {
-                Err(self.mismatch("map[string]string"))
+                Err(self.mismatch(&names::map(visitor)))
             }
         }
     }
@@ -192,7 +194,7 @@ impl<'de> Deserializer<'de> for Decoder<'de, '_> {
             Value::Object(object) => visitor.visit_map(Entries::of_struct(object, name, fields, self.place)),
             Value::Null => visitor.visit_map(Entries::none()),
             Value::Number(_) | Value::Bool(_) | Value::String(_) | Value::Array(_) => {
-                Err(self.mismatch(name))
+                Err(self.mismatch(names::one(name)))
             }
         }
     }

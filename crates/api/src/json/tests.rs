@@ -67,7 +67,39 @@ fn type_errors_name_the_field() {
         r#"{"Tty":1}"#,
         "invalid JSON: json: cannot unmarshal number into Go struct field CreateRequest.Tty of type bool",
     );
-    check_error("[]", "invalid JSON: json: cannot unmarshal array into Go value of type CreateRequest");
+    check_error(
+        "[]",
+        "invalid JSON: json: cannot unmarshal array into Go value of type container.CreateRequest",
+    );
+}
+
+#[test]
+fn lists_and_maps_say_what_of() {
+    for (body, text) in [
+        (r#"{"Env":"A=b"}"#, "string into Go struct field CreateRequest.Env of type []string"),
+        (r#"{"Labels":[]}"#, "array into Go struct field CreateRequest.Labels of type map[string]string"),
+        (
+            r#"{"Volumes":[]}"#,
+            "array into Go struct field CreateRequest.Volumes of type map[string]struct {}",
+        ),
+        (r#"{"Cmd":[1]}"#, "array into Go value of type string"),
+        (r#"{"Cmd":7}"#, "number into Go value of type string"),
+        (
+            r#"{"HostConfig":{"Mounts":{}}}"#,
+            "object into Go struct field HostConfig.Mounts of type []mount.Mount",
+        ),
+        (
+            r#"{"NetworkingConfig":{"EndpointsConfig":[]}}"#,
+            "array into Go struct field NetworkingConfig.NetworkingConfig.EndpointsConfig of type \
+             map[string]*network.EndpointSettings",
+        ),
+    ] {
+        check_error(body, &format!("invalid JSON: json: cannot unmarshal {text}"));
+    }
+    let body = br#"{"IPAM":{"Config":{}}}"#;
+    let error = from_slice::<NetworkCreateRequest>(body).expect_err("no list").to_string();
+    let text = "object into Go struct field IPAM.IPAM.Config of type []network.IPAMConfig";
+    assert_eq!(error, format!("invalid JSON: json: cannot unmarshal {text}"));
 }
 
 #[test]

@@ -63,7 +63,9 @@ pub(crate) fn wanted(request: ContainerCreateRequest, asked: &Circumstances<'_>)
     let endpoints = endpoints(wish, &mut warnings)?;
     let mut spec = process(config, &host)?;
     spec.network.endpoints = endpoints;
-    spec.name = Some(asked.name.trim_start_matches('/').to_owned()).filter(|name| !name.is_empty());
+    // One slash in front of a name means nothing; what is no name then is refused.
+    let rest = asked.name.strip_prefix('/').filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    spec.name = Some(rest.unwrap_or(asked.name).to_owned()).filter(|name| !name.is_empty());
     spec.extra = extra;
     network_part(&host, &asked.gateways, &mut spec.network)?;
     host_part(host, &mut spec, &mut warnings)?;

@@ -181,7 +181,7 @@ mod refused {
 
     const fn tag(error: &TagError) -> StatusCode {
         match error {
-            TagError::Digest | TagError::Name(_) => StatusCode::BAD_REQUEST,
+            TagError::Digest | TagError::Ambiguous | TagError::Name(_) => StatusCode::BAD_REQUEST,
             TagError::Lookup(error) => lookup(error),
             TagError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }

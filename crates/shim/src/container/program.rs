@@ -72,7 +72,7 @@ fn failure(message: String, error: &io::Error) -> Failure {
 }
 
 /// An error number in the words of Go's `syscall.Errno`, which clients know.
-fn text(error: &io::Error) -> String {
+pub(super) fn text(error: &io::Error) -> String {
     let full = error.to_string();
     let words = full.split(" (os error").next().unwrap_or(&full);
     let mut letters = words.chars();

@@ -3,6 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use testkit::{Everything, Machine, difference};
 
+mod absurd;
+mod http;
+mod random;
 mod requests;
 
 fn machine() -> Result<Machine> {
