@@ -131,9 +131,15 @@ impl Group {
         self.directories.values().any(|directory| directory.is_dir())
     }
 
-    /// Makes it, and the groups above it, in every hierarchy.
+    /// Makes it, and the groups above it, in every hierarchy; with version 2 it is given
+    /// every controller that the groups above can give.
     pub fn create(&self) -> io::Result<()> {
-        self.directories().into_iter().try_for_each(std::fs::create_dir_all)
+        self.directories().into_iter().try_for_each(std::fs::create_dir_all)?;
+        if let (Version::V2, Some(directory)) = (self.version, self.directory(UNIFIED)) {
+            let above: Vec<&Path> = directory.ancestors().skip(1).collect();
+            above.into_iter().rev().for_each(give_controllers);
+        }
+        Ok(())
     }
 
     /// Moves a process into it.
@@ -265,6 +271,16 @@ impl Group {
     pub fn remove(&self, patience: Duration) -> io::Result<()> {
         let deadline = Instant::now() + patience;
         self.directories().into_iter().try_for_each(|directory| remove(directory, deadline))
+    }
+}
+
+/// Enables for the groups below each controller that a version 2 group has. Of those that
+/// it may not (a group with processes of its own) the groups below have no files: whoever
+/// writes a limit is told so.
+fn give_controllers(directory: &Path) {
+    let controllers = std::fs::read_to_string(directory.join("cgroup.controllers")).unwrap_or_default();
+    for controller in controllers.split_whitespace() {
+        drop(std::fs::write(directory.join("cgroup.subtree_control"), format!("+{controller}")));
     }
 }
 

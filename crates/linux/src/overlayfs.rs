@@ -2,7 +2,7 @@
 //!
 //! Since Linux 6.8 each layer is its own parameter (`lowerdir+`), up to 500 of
 //! them (`OVL_MAX_STACK`). Older kernels take one joined string that must fit in a page;
-//! there the layers are named by the numbers of open descriptors.
+//! there layers whose paths do not fit are named by the numbers of open descriptors.
 
 use std::ffi::OsString;
 use std::io;
@@ -88,14 +88,14 @@ impl Overlay {
         Ok(overlay.mount(Attributes::default())?.attach(target)?)
     }
 
-    /// mount(2) with one string, for kernels before 6.8. Seen from a directory
-    /// of descriptors, no directory's name has more than a few bytes.
+    /// mount(2) with one string, for kernels before 6.8.
     fn mount_by_string(&self, target: &Path) -> Result<(), OverlayError> {
         let mut names = Names::default();
-        let lower = self.lower.iter().map(|layer| names.number(layer)).collect::<Result<Vec<_>, _>>()?;
-        let (upper, work) = (names.number(&self.upper)?, names.number(&self.work)?);
-        let options = format!("lowerdir={},upperdir={upper},workdir={work},index=off", lower.join(":"));
-        if lower.len() > LAYER_LIMIT || options.len() > OPTIONS_LIMIT {
+        let options = match self.options_by_path() {
+            Some(options) => options,
+            None => self.options_by_number(&mut names)?,
+        };
+        if self.lower.len() > LAYER_LIMIT || options.len() > OPTIONS_LIMIT {
             return Err(OverlayError::TooManyLayers { layers: self.lower.len() });
         }
         let target = std::path::absolute(target).map_err(|source| opening(target, source))?;
@@ -109,6 +109,30 @@ impl Overlay {
             MountError { step, said: String::new(), source }.into()
         })
     }
+}
+
+impl Overlay {
+    /// The string with the paths themselves, as people see it in the mount table:
+    /// if it fits, and no path has a character that has a meaning there.
+    fn options_by_path(&self) -> Option<String> {
+        let plain = |path: &Path| {
+            let text = path.to_str().filter(|text| path.is_absolute() && !text.contains([',', ':', '\\']));
+            text.map(str::to_owned)
+        };
+        let lower = self.lower.iter().map(|layer| plain(layer)).collect::<Option<Vec<_>>>()?;
+        let options = options(&lower, &plain(&self.upper)?, &plain(&self.work)?);
+        (options.len() <= OPTIONS_LIMIT).then_some(options)
+    }
+
+    /// Seen from a directory of descriptors, no directory's name has more than a few bytes.
+    fn options_by_number(&self, names: &mut Names) -> Result<String, OverlayError> {
+        let lower = self.lower.iter().map(|layer| names.number(layer)).collect::<Result<Vec<_>, _>>()?;
+        Ok(options(&lower, &names.number(&self.upper)?, &names.number(&self.work)?))
+    }
+}
+
+fn options(lower: &[String], upper: &str, work: &str) -> String {
+    format!("lowerdir={},upperdir={upper},workdir={work},index=off", lower.join(":"))
 }
 
 /// Whether this kernel knows `lowerdir+`.

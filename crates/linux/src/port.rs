@@ -76,17 +76,28 @@ pub fn make_room(descriptors: u16) {
 /// Whether all these ports are free, as far as anybody has bound them.
 fn look(protocol: PortProtocol, address: IpAddr, ports: RangeInclusive<u16>) -> Result<(), PortError> {
     let failed = |port, source| PortError { address: SocketAddr::new(address, port), source };
-    let list =
-        || -> Result<_, Box<dyn std::error::Error + Send + Sync>> { Ok(SockDiag::open()?.bound(protocol)?) };
-    let bound = list().map_err(|error| failed(*ports.start(), io::Error::other(error)))?;
+    let list = || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
+        let mut diag = SockDiag::open()?;
+        let complete = protocol != PortProtocol::Tcp || diag.lists_bound_tcp()?;
+        Ok((diag.bound(protocol)?, complete))
+    };
+    let (bound, complete) = list().map_err(|error| failed(*ports.start(), io::Error::other(error)))?;
     let in_the_way = |port: &u16| bound.iter().any(|bound| bound.conflicts(address, *port));
     let mut taken: Vec<_> =
         bound.iter().map(|bound| bound.local.port()).filter(|port| ports.contains(port)).collect();
     taken.sort_unstable();
     match taken.into_iter().find(in_the_way) {
         Some(port) => Err(failed(port, Errno::ADDRINUSE.into())),
-        None => Ok(()),
+        None if complete => Ok(()),
+        None => bind_each(protocol, address, ports),
     }
+}
+
+/// The same where the kernel does not list all that is bound: each port is bound for a moment.
+fn bind_each(protocol: PortProtocol, address: IpAddr, ports: RangeInclusive<u16>) -> Result<(), PortError> {
+    ports.map(|port| SocketAddr::new(address, port)).try_for_each(|address| {
+        bound(protocol, address).map(drop).map_err(|errno| PortError { address, source: errno.into() })
+    })
 }
 
 /// A socket that holds a port, unless the kernel does not know the protocol.
@@ -216,6 +227,24 @@ mod tests {
             drop(one);
             let large = Reservation::new(PortProtocol::Udp, any, 10_000..=12_000).expect("free");
             assert!(large.sockets().is_empty());
+        });
+    }
+
+    #[test]
+    fn a_port_that_is_only_bound_is_in_the_way_of_a_range() {
+        alone(|| {
+            let any = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+            let held = Reservation::new(PortProtocol::Tcp, any, 8085..=8085).expect("free");
+            for refused in [
+                Reservation::new(PortProtocol::Tcp, any, 8000..=9999).map(drop),
+                bind_each(PortProtocol::Tcp, any, 8000..=9999),
+            ] {
+                let error = refused.expect_err("in the way");
+                assert_eq!(error.to_string(), "cannot bind 0.0.0.0:8085");
+            }
+            drop(held);
+            bind_each(PortProtocol::Tcp, any, 8000..=9999).expect("free");
+            drop(Reservation::new(PortProtocol::Tcp, any, 8000..=9999).expect("free, and it was let go"));
         });
     }
 

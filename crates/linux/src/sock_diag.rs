@@ -5,7 +5,11 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, ipproto, socket_with};
 use thiserror::Error;
 
 use crate::netlink::attribute::Attributes;
@@ -103,6 +107,8 @@ impl SockDiag {
     /// The sockets that hold a port: TCP and SCTP that listen or are bound,
     /// UDP that is bound. A connection's port is not held: others may bind it.
     ///
+    /// TCP sockets that are bound and do not listen are listed since Linux 6.8
+    /// ([`SockDiag::lists_bound_tcp`]).
     /// A kernel that cannot list a protocol (SCTP is a module) has no sockets of it.
     pub fn bound(&mut self, protocol: PortProtocol) -> Result<BTreeSet<Bound>, SockDiagError> {
         let states: u32 = 1 << LISTEN | 1 << CLOSE | 1 << BOUND_INACTIVE;
@@ -135,6 +141,26 @@ impl SockDiag {
         }
         Ok(bound)
     }
+
+    /// Whether this kernel lists TCP sockets that are only bound. It is asked once, with one.
+    pub fn lists_bound_tcp(&mut self) -> Result<bool, SockDiagError> {
+        static ANSWER: OnceLock<bool> = OnceLock::new();
+        if let Some(answer) = ANSWER.get() {
+            return Ok(*answer);
+        }
+        let Ok((_socket, local)) = only_bound() else { return Ok(false) };
+        let answer = self.bound(PortProtocol::Tcp)?.iter().any(|bound| bound.local == local);
+        Ok(*ANSWER.get_or_init(|| answer))
+    }
+}
+
+/// A TCP socket that has a port and does not listen.
+fn only_bound() -> Result<(OwnedFd, SocketAddr), Errno> {
+    let socket =
+        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, Some(ipproto::TCP))?;
+    bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let local = getsockname(&socket)?.try_into()?;
+    Ok((socket, local))
 }
 
 /// `struct inet_diag_req_v2` for all sockets in these states.

@@ -112,17 +112,8 @@ impl Batch {
 
     /// Deletes a chain; it must be there, be empty, and nothing may jump to it.
     pub fn delete_chain(&mut self, table: &Table, name: &str) -> &mut Self {
-        self.remove_chain(Action::Delete, msg::DELCHAIN, table, name)
-    }
-
-    /// Deletes a chain if it is there; it must be empty, and nothing may jump to it. Needs Linux 6.3.
-    pub fn destroy_chain(&mut self, table: &Table, name: &str) -> &mut Self {
-        self.remove_chain(Action::Destroy, msg::DESTROYCHAIN, table, name)
-    }
-
-    fn remove_chain(&mut self, action: Action, kind: u16, table: &Table, name: &str) -> &mut Self {
         let object = Object::Chain { table: table.clone(), name: name.to_owned() };
-        self.step(action, object, (kind, table.family), |out| {
+        self.step(Action::Delete, object, (msg::DELCHAIN, table.family), |out| {
             out.string(chain_attr::TABLE, &table.name);
             out.string(chain_attr::NAME, name);
         })
@@ -204,17 +195,8 @@ impl Batch {
 
     /// Deletes a set or map with its elements; it must be there and no rule may use it.
     pub fn delete_set(&mut self, table: &Table, name: &str) -> &mut Self {
-        self.remove_set(Action::Delete, msg::DELSET, table, name)
-    }
-
-    /// Deletes a set or map with its elements if it is there; no rule may use it. Needs Linux 6.3.
-    pub fn destroy_set(&mut self, table: &Table, name: &str) -> &mut Self {
-        self.remove_set(Action::Destroy, msg::DESTROYSET, table, name)
-    }
-
-    fn remove_set(&mut self, action: Action, kind: u16, table: &Table, name: &str) -> &mut Self {
         let object = Object::Set { table: table.clone(), noun: "set", name: name.to_owned() };
-        self.step(action, object, (kind, table.family), |out| {
+        self.step(Action::Delete, object, (msg::DELSET, table.family), |out| {
             out.string(set::TABLE, &table.name);
             out.string(set::NAME, name);
         })
@@ -242,11 +224,6 @@ impl Batch {
     /// Deletes elements by their keys; they must be there.
     pub fn delete_elements(&mut self, table: &Table, set: &Set, elements: &[Element]) -> &mut Self {
         self.elements(Action::Delete, table, set, elements)
-    }
-
-    /// Deletes elements by their keys if they are there. Needs Linux 6.3.
-    pub fn destroy_elements(&mut self, table: &Table, set: &Set, elements: &[Element]) -> &mut Self {
-        self.elements(Action::Destroy, table, set, elements)
     }
 
     fn elements(&mut self, action: Action, table: &Table, set: &Set, elements: &[Element]) -> &mut Self {
@@ -382,8 +359,8 @@ fn encode_element(
     out: &mut Writer,
 ) -> Result<(), ElementError> {
     match action {
-        Action::Delete | Action::Destroy => element.encode_key(set, out),
-        Action::Add | Action::Create | Action::Insert | Action::Replace | Action::Flush => {
+        Action::Delete => element.encode_key(set, out),
+        Action::Add | Action::Create | Action::Insert | Action::Replace | Action::Destroy | Action::Flush => {
             element.encode(set, out)
         }
     }
@@ -392,8 +369,9 @@ fn encode_element(
 fn element_message(action: Action) -> (u16, u16) {
     let kind = match action {
         Action::Delete => msg::DELSETELEM,
-        Action::Destroy => msg::DESTROYSETELEM,
-        Action::Add | Action::Create | Action::Insert | Action::Replace | Action::Flush => msg::NEWSETELEM,
+        Action::Add | Action::Create | Action::Insert | Action::Replace | Action::Destroy | Action::Flush => {
+            msg::NEWSETELEM
+        }
     };
     (kind, flags(action, kind))
 }

@@ -35,10 +35,6 @@ pub(crate) mod msg {
     pub(crate) const DELSETELEM: u16 = 14;
     pub(crate) const NEWGEN: u16 = 15;
     pub(crate) const GETGEN: u16 = 16;
-    /// Deletes or does nothing; this and those below since Linux 6.3.
-    pub(crate) const DESTROYCHAIN: u16 = 27;
-    pub(crate) const DESTROYSET: u16 = 29;
-    pub(crate) const DESTROYSETELEM: u16 = 30;
 }
 
 pub(crate) mod list {

@@ -64,6 +64,19 @@ fn kernels_without_lowerdir_plus_join_them_too() {
 }
 
 #[test]
+fn kernels_without_lowerdir_plus_show_the_directories_in_the_mount_table() {
+    in_scratch(|dir| {
+        let (overlay, merged) = overlay(dir, 3);
+        overlay.mount_by_string(&merged).unwrap();
+        let table = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+        let shown = table.lines().find(|line| line.contains(merged.to_str().unwrap())).expect("the mount");
+        for path in overlay.lower.iter().chain([&overlay.upper, &overlay.work]) {
+            assert!(shown.contains(path.to_str().unwrap()), "{shown} does not name {}", path.display());
+        }
+    });
+}
+
+#[test]
 fn no_name_of_a_directory_is_too_long_or_too_odd() {
     in_scratch(|dir| {
         for name in ["a:b,c\\d e", &"x".repeat(250)] {

@@ -100,7 +100,7 @@ impl<'a> LinkAdd<'a> {
 pub struct LinkSet {
     /// Whether it is up.
     pub up: Option<bool>,
-    /// A new name, where the link is down or the kernel renames links that are up.
+    /// A new name; the link must be down on kernels before 6.2.
     pub name: Option<String>,
     /// In bytes.
     pub mtu: Option<u32>,

@@ -175,9 +175,9 @@ fn a_link_changes_in_place() {
         let (br, port) = (bridge(rtnl, "br-1"), veth(rtnl, "veth1", "veth2"));
         let before = rtnl.link_by_index(port.index).expect("ask").expect("there");
         let flags = PortFlags { hairpin: true, isolated: true };
-        rtnl.link_set(port.index, &LinkSet { master: Some(br.index), ..LinkSet::default() }).expect("port");
+        let down = LinkSet { master: Some(br.index), up: Some(false), ..LinkSet::default() };
+        rtnl.link_set(port.index, &down).expect("port");
         let set = LinkSet {
-            up: Some(false),
             name: Some("other".to_owned()),
             mtu: Some(1300),
             address: Some(mac("02:00:00:00:00:09")),
