@@ -6,7 +6,7 @@
 
 use std::{net::IpAddr, ops::RangeInclusive};
 
-use crate::{Family, Model, Namespace, PortBinding, Proto, SandboxId, model::WayIn};
+use crate::{Family, Model, Namespace, Network, PortBinding, Proto, SandboxId, model::WayIn};
 
 /// Connections to be accepted, and where they lead, port by port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +35,14 @@ impl Splice {
         let offset = port.checked_sub(outer).filter(|offset| *offset < count)?;
         inner.checked_add(offset)
     }
+}
+
+/// Whether a client is not carried: nothing leads out of an internal network, not this way either.
+/// The gateway's address is the host's own.
+pub fn refuses(model: &Model, client: IpAddr) -> bool {
+    let client = client.to_canonical();
+    let is_host = |network: &Network| network.ipam.all().any(|subnet| subnet.gateway == Some(client));
+    model.network_by_pool(&client.into()).is_some_and(|network| network.internal && !is_host(network))
 }
 
 /// What the engine must splice for a sandbox.

@@ -15,7 +15,7 @@ use std::{
 
 use cnm::{
     Family, Model, SandboxId,
-    splice::{Splice, splices},
+    splice::{Splice, refuses, splices},
     state::Key,
 };
 use tokio::{
@@ -92,7 +92,9 @@ impl Splices {
                     break;
                 };
                 match listen(socket) {
-                    Ok(listener) => drop(tasks.spawn(serve(listener, to))),
+                    Ok(listener) => {
+                        drop(tasks.spawn(serve(listener, to, self.model.clone())));
+                    }
                     Err(error) => tracing::error!(%sandbox, port, %error, "a port is not carried"),
                 }
             }
@@ -124,7 +126,7 @@ fn listen(socket: OwnedFd) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-async fn serve(listener: TcpListener, to: SocketAddr) {
+async fn serve(listener: TcpListener, to: SocketAddr, model: watch::Receiver<Arc<Model>>) {
     let mut open = JoinSet::new();
     loop {
         if open.len() >= CONNECTIONS {
@@ -132,6 +134,7 @@ async fn serve(listener: TcpListener, to: SocketAddr) {
         }
         while open.try_join_next().is_some() {}
         match listener.accept().await {
+            Ok((_, peer)) if refuses(&model.borrow(), peer.ip()) => {}
             Ok((client, _)) => drop(open.spawn(carry(client, to))),
             Err(error) => {
                 tracing::warn!(%to, %error, "cannot accept a connection");

@@ -101,6 +101,11 @@ impl<'a> Packet<'a> {
         if !splice.is_carried() {
             return Verdict::Fails(Obstacle::NotCarried { sandbox: sandbox.id });
         }
+        if let By::Bridge(from) = by
+            && from.internal
+        {
+            return Verdict::Fails(Obstacle::Internal { network: from.id });
+        }
         self.arrives(Place::Sandbox(sandbox.id), (splice.to, port), Way::Carried, Seen::Bridge)
     }
 }

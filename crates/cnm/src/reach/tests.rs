@@ -256,6 +256,7 @@ fn the_engine_carries_what_the_kernel_cannot_translate() {
     check("host", Tcp, "::1", 5432, "data 10.2.0.2:5432 Bridge");
     check("client", Tcp, "2001:db8::1", 5432, "data 10.2.0.2:5432 Bridge");
     check("outside", Udp, "2001:db8::1", 5433, "not-carried");
+    check("job", Tcp, "fd03::1", 5432, "internal");
     check("host", Udp, "::1", 53, "not-carried");
     check("outside", Tcp, "198.51.100.1", 5432, "host 198.51.100.1:5432 Own");
 }
