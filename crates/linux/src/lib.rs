@@ -5,6 +5,7 @@
 
 pub mod cgroup;
 pub mod conntrack;
+pub mod inotify;
 pub mod mount;
 pub mod netlink;
 pub mod netns;

@@ -19,6 +19,7 @@ mod resolv_conf;
 mod server;
 mod shared;
 mod sockets;
+mod upstreams;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ use tokio::task::JoinSet;
 use resolv_conf::ResolvConf;
 use server::Server;
 use sockets::{Redirection, Sockets};
+use upstreams::Upstreams;
 
 /// Why a sandbox has no resolver.
 #[derive(Debug, Error)]
@@ -65,7 +67,7 @@ pub enum DnsError {
 #[derive(Debug)]
 pub struct DnsServers {
     model: watch::Receiver<Arc<Model>>,
-    host: Arc<ResolvConf>,
+    host: ResolvConf,
     sandboxes: Mutex<BTreeMap<SandboxId, Service>>,
 }
 
@@ -87,9 +89,9 @@ struct Running {
 }
 
 impl DnsServers {
-    /// No servers yet. `resolv_conf` is the host's; it is read again when it changes.
+    /// No servers yet. `resolv_conf` is the host's; it is followed. Needs a runtime.
     pub fn new(model: watch::Receiver<Arc<Model>>, resolv_conf: impl Into<PathBuf>) -> Self {
-        let host = Arc::new(ResolvConf::new(resolv_conf.into()));
+        let host = ResolvConf::new(resolv_conf.into());
         Self { model, host, sandboxes: Mutex::default() }
     }
 
@@ -162,6 +164,7 @@ impl DnsServers {
         netns: &Path,
         old: Option<Redirection>,
     ) -> Result<Running, DnsError> {
+        self.host.look().await;
         let path = netns.to_owned();
         let (inside, (sockets, redirection)) = blocking(move || {
             let inside = Netns::open(&path)?;
@@ -169,7 +172,8 @@ impl DnsServers {
             Ok::<_, DnsError>((inside, opened))
         })
         .await?;
-        let server = Server::new(sandbox, self.model.clone(), Arc::clone(&self.host), inside);
+        let upstreams = Upstreams::new(sandbox, self.model.clone(), self.host.text());
+        let server = Server::new(sandbox, self.model.clone(), upstreams, inside);
         let mut tasks = JoinSet::new();
         server
             .spawn(sockets, &mut tasks)

@@ -31,21 +31,23 @@ use crate::{
     writer::{Command, Disturbance},
 };
 
-/// Tells when a netlink socket has something to read.
+/// Tells when a netlink socket or the like has something to read.
 ///
 /// tokio's own type for foreign descriptors is unsafe to make. A datagram
-/// socket is what a netlink socket is; only its readiness is used.
-struct Readiness(UnixDatagram);
+/// socket is what a netlink socket is; only its readiness is used, which other
+/// descriptors have as well.
+#[derive(Debug)]
+pub(crate) struct Readiness(UnixDatagram);
 
 impl Readiness {
-    fn of(socket: &impl AsFd) -> io::Result<Self> {
+    pub(crate) fn of(socket: &impl AsFd) -> io::Result<Self> {
         let socket = StdDatagram::from(socket.as_fd().try_clone_to_owned()?);
         socket.set_nonblocking(true)?;
         Ok(Self(UnixDatagram::from_std(socket)?))
     }
 
     /// What `read` finds, as soon as it finds something.
-    async fn read<T>(&self, mut read: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
+    pub(crate) async fn read<T>(&self, mut read: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
         loop {
             self.0.readable().await?;
             let found = self.0.try_io(Interest::READABLE, || read()?.ok_or(io::ErrorKind::WouldBlock.into()));
@@ -54,6 +56,13 @@ impl Readiness {
                 found => return found,
             }
         }
+    }
+
+    /// Waits until something happens that is not to be read.
+    pub(crate) async fn woken(&self) -> io::Result<()> {
+        self.0.readable().await?;
+        let nothing = self.0.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        nothing.or(Ok(()))
     }
 }
 

@@ -3,12 +3,18 @@
 #[path = "dns/machine.rs"]
 mod machine;
 
+use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::symlink;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::base::iana::Rtype;
+use linux::mount::{self, Reach, Tree};
+use linux::netns::Netns;
 use linux::nfnl::{Family, Nfnl, Table};
-use machine::{By, Machine, Upstream, ask, run, udp_client};
+use machine::{By, Machine, Upstream, ask, query, run, udp_client};
 
 #[test]
 fn names_are_answered_and_others_are_asked_of_the_hosts_servers() {
@@ -21,7 +27,11 @@ fn names_are_answered_and_others_are_asked_of_the_hosts_servers() {
             for name in ["server", "SERVER", "alias", "0123456789ab", "server.web", "alias.WEB"] {
                 assert_eq!(machine.ask(by, name, Rtype::A).await, "NOERROR 10.1.0.3", "{name}");
                 assert_eq!(machine.ask(by, name, Rtype::AAAA).await, "NOERROR", "{name}");
-                assert_eq!(machine.ask(by, name, Rtype::MX).await, "NOERROR", "{name}");
+                let others =
+                    [Rtype::MX, Rtype::TXT, Rtype::SRV, Rtype::HTTPS, Rtype::NS, Rtype::SOA, Rtype::ANY];
+                for kind in others {
+                    assert_eq!(machine.ask(by, name, kind).await, "NOERROR", "{name} {kind}");
+                }
             }
             let pointer = machine.ask(by, "3.0.1.10.in-addr.arpa", Rtype::PTR).await;
             assert_eq!(pointer, "NOERROR server.web.");
@@ -30,7 +40,8 @@ fn names_are_answered_and_others_are_asked_of_the_hosts_servers() {
             assert_eq!(machine.ask(by, "nobody", Rtype::A).await, "NOERROR 192.0.2.1");
             assert_eq!(machine.ask(by, "missing.example.com", Rtype::A).await, "NXDOMAIN");
             assert_eq!(machine.ask(by, "1.2.0.192.in-addr.arpa", Rtype::PTR).await, "NOERROR");
-            assert_eq!(upstream.take_asked(), 4);
+            assert_eq!(machine.ask(by, "_http._tcp.server", Rtype::SRV).await, "NOERROR");
+            assert_eq!(upstream.take_asked(), 5, "ports have no names here");
         }
         machine.leave("server");
         assert_eq!(
@@ -103,22 +114,107 @@ fn a_server_that_says_nothing_costs_patience_once() {
     });
 }
 
+/// Waits until the server that says this is asked, and says so within a second of the change.
+async fn is_asked_within_a_second(machine: &Machine, what: &str, last: u8) {
+    let changed = Instant::now();
+    let expected = format!("NOERROR 192.0.2.{last}");
+    machine
+        .until(what, async |machine| machine.ask(By::Udp, "example.com", Rtype::A).await == expected)
+        .await;
+    assert!(changed.elapsed() < Duration::from_secs(1), "{what}: {:?}", changed.elapsed());
+}
+
 #[test]
-fn the_hosts_file_is_followed() {
+fn the_hosts_file_is_followed_whatever_becomes_of_it() {
+    run(async |machine: &mut Machine| {
+        let _server1 = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 1), "192.0.2.1");
+        let _server2 = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 2), "192.0.2.2");
+        let path = machine.resolv_conf_path();
+        let at = |name: &str| path.with_file_name(name);
+        let (one, two) = ("nameserver 127.0.0.1\n", "nameserver 127.0.0.2\n");
+        machine.resolv_conf(one);
+        machine.serve().await;
+        is_asked_within_a_second(machine, "at the start", 1).await;
+        machine.resolv_conf(two);
+        is_asked_within_a_second(machine, "written to", 2).await;
+        fs::remove_file(&path).expect("remove");
+        assert_eq!(machine.ask(By::Udp, "example.com", Rtype::A).await, "NOERROR 192.0.2.2");
+        machine.resolv_conf(one);
+        is_asked_within_a_second(machine, "made again", 1).await;
+        fs::write(at("next"), two).expect("write");
+        fs::rename(at("next"), &path).expect("rename");
+        is_asked_within_a_second(machine, "renamed over", 2).await;
+        fs::create_dir(at("run")).expect("made");
+        fs::write(at("run/stub.conf"), one).expect("write");
+        symlink("run/stub.conf", at("link")).expect("a link");
+        fs::rename(at("link"), &path).expect("rename");
+        is_asked_within_a_second(machine, "a link in its place", 1).await;
+        fs::write(at("run/next"), two).expect("write");
+        fs::rename(at("run/next"), at("run/stub.conf")).expect("rename");
+        is_asked_within_a_second(machine, "the target replaced", 2).await;
+        fs::write(at("other.conf"), one).expect("write");
+        symlink(at("other.conf"), at("link")).expect("a link");
+        fs::rename(at("link"), &path).expect("rename");
+        is_asked_within_a_second(machine, "another link", 1).await;
+        fs::write(at("mounted.conf"), two).expect("write");
+        let tree = Tree::copy(&at("mounted.conf"), Reach::ThisMount).expect("a mount");
+        tree.attach(&at("other.conf")).expect("mounted");
+        is_asked_within_a_second(machine, "another file mounted over it", 2).await;
+        fs::write(at("mounted.conf"), one).expect("write");
+        is_asked_within_a_second(machine, "written to by its own name", 1).await;
+        mount::unmount(&at("other.conf")).expect("unmount");
+    });
+}
+
+#[test]
+fn a_question_under_way_is_asked_again_of_new_servers() {
+    run(async |machine: &mut Machine| {
+        let silent = std::net::UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 1), 53)).expect("bind");
+        silent.set_nonblocking(true).expect("set");
+        let silent = tokio::net::UdpSocket::from_std(silent).expect("registered");
+        let server = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 2), "192.0.2.2");
+        machine.resolv_conf("nameserver 127.0.0.1\n");
+        machine.serve().await;
+        let clients: Vec<_> = (0..20).map(|_| udp_client(machine.inside())).collect();
+        let mut asked = tokio::task::JoinSet::new();
+        for (number, client) in clients.into_iter().enumerate() {
+            // Some ask the same.
+            let name = format!("kept{}.example.com", number % 10);
+            asked.spawn(async move { ask(&client, &name, Rtype::A).await });
+        }
+        for _ in 0..10 {
+            silent.recv(&mut [0; 512]).await.expect("a question");
+        }
+        let changed = Instant::now();
+        machine.resolv_conf("nameserver 127.0.0.2\n");
+        while let Some(answer) = asked.join_next().await {
+            assert_eq!(answer.expect("no panic"), "NOERROR 192.0.2.2");
+        }
+        assert!(changed.elapsed() < Duration::from_secs(1), "{:?}", changed.elapsed());
+        assert_eq!(server.take_asked(), 10);
+        assert_eq!(machine.ask(By::Udp, "kept0.example.com", Rtype::A).await, "NOERROR 192.0.2.2");
+        assert_eq!(server.asked(), 0, "it is known of the new servers");
+    });
+}
+
+#[test]
+fn what_others_said_is_not_what_these_say() {
     run(async |machine: &mut Machine| {
         let _server1 = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 1), "192.0.2.1");
         let _server2 = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 2), "192.0.2.2");
         machine.resolv_conf("nameserver 127.0.0.1\n");
         machine.serve().await;
-        assert_eq!(machine.ask(By::Udp, "example.com", Rtype::A).await, "NOERROR 192.0.2.1");
-        machine.resolv_conf("# changed\nnameserver 127.0.0.2\n");
+        assert_eq!(machine.ask(By::Udp, "kept.example.com", Rtype::A).await, "NOERROR 192.0.2.1");
+        machine.own_servers(&["127.0.0.1"]);
+        let _inside = machine.upstream_inside(Ipv4Addr::new(127, 0, 0, 1), "192.0.2.3");
+        assert_eq!(machine.ask(By::Udp, "kept.example.com", Rtype::A).await, "NOERROR 192.0.2.3");
+        machine.own_servers(&[]);
+        machine.resolv_conf("nameserver 127.0.0.2\n");
         machine
-            .until("the new server is asked", async |machine| {
-                machine.ask(By::Udp, "example.com", Rtype::A).await == "NOERROR 192.0.2.2"
+            .until("the new server is believed", async |machine| {
+                machine.ask(By::Udp, "kept.example.com", Rtype::A).await == "NOERROR 192.0.2.2"
             })
             .await;
-        std::fs::remove_file(machine.resolv_conf_path()).expect("remove");
-        assert_eq!(machine.ask(By::Udp, "example.com", Rtype::A).await, "NOERROR 192.0.2.2");
     });
 }
 
@@ -195,6 +291,57 @@ fn what_many_ask_is_asked_once() {
         machine.serve().await;
         machine.ask(By::Udp, "kept.example.com", Rtype::A).await;
         assert_eq!(upstream.asked(), 1, "it ends with its sandbox");
+    });
+}
+
+/// Asks as fast as it can, by turns what nobody answers and what is known, until told to
+/// stop; returns how much it asked, and how much was refused.
+fn flood(netns: &Netns, stop: &AtomicBool) -> (usize, usize) {
+    let connect = || {
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(127, 0, 0, 11), 53))?;
+        socket.set_nonblocking(true).map(|()| socket)
+    };
+    let socket = netns.enter(connect).expect("enter").expect("a socket");
+    let (mut asked, mut refused, mut reply) = (0, 0, [0; 512]);
+    while !stop.load(Ordering::SeqCst) {
+        let name = if asked % 2 == 0 { format!("silent{asked}.example.com") } else { "flooder".to_owned() };
+        if socket.send(&query(&name, Rtype::A)).is_ok() {
+            asked += 1;
+        }
+        while socket.recv(&mut reply).is_ok() {
+            refused += usize::from(reply[3] & 0x0f == 5);
+        }
+    }
+    (asked, refused)
+}
+
+#[test]
+fn who_asks_too_much_is_refused_and_others_are_answered() {
+    run(async |machine: &mut Machine| {
+        let _server = machine.upstream_on_host(Ipv4Addr::new(127, 0, 0, 1), "192.0.2.1");
+        machine.resolv_conf("nameserver 127.0.0.1\n");
+        machine.serve().await;
+        let neighbour = machine.neighbour("flooder").await;
+        let (flooder, stop) = (neighbour.try_clone().expect("another"), Arc::new(AtomicBool::new(false)));
+        let told = Arc::clone(&stop);
+        let flooding = std::thread::spawn(move || flood(&flooder, &told));
+        let mut slowest = Duration::ZERO;
+        for number in 0..200 {
+            let (name, expected) = match number % 2 {
+                0 => ("client".to_owned(), "NOERROR 10.1.0.2"),
+                _ => (format!("{number}.example.com"), "NOERROR 192.0.2.1"),
+            };
+            let started = Instant::now();
+            assert_eq!(machine.ask(By::Udp, &name, Rtype::A).await, expected, "{name}");
+            slowest = slowest.max(started.elapsed());
+        }
+        stop.store(true, Ordering::SeqCst);
+        let (asked, refused) = flooding.join().expect("no panic");
+        assert!(refused > 0, "{asked} questions are no flood");
+        // Whoever had to wait for the other's silence would wait for seconds.
+        assert!(slowest < Duration::from_secs(1), "{slowest:?} beside {asked} questions, {refused} refused");
+        machine.remove_neighbour("flooder", neighbour).await;
     });
 }
 

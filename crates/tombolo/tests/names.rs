@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
@@ -88,6 +88,45 @@ fn what_is_asked_often_is_asked_once_of_the_hosts_server() -> Result<()> {
     ensure!(asked.load(Ordering::SeqCst) == 1, "{asked:?} times for 100 questions");
     ensure!(ask(&machine, "web", "nobody.example.test", A)? == NO_SUCH_NAME);
     ensure!(asked.load(Ordering::SeqCst) == 3, "that there is none is not kept, as nobody said how long");
+    Ok(())
+}
+
+#[test]
+fn the_hosts_servers_are_followed() -> Result<()> {
+    let machine = machine()?;
+    dns::serve(&machine, "127.0.0.54", "known.example.test", [192, 0, 2, 8].into())?;
+    machine.docker("network create site").ok()?;
+    machine.docker("run -d --name web --network site busybox sleep 1000").ok()?;
+    machine.docker("run -d --name plain busybox sleep 1000").ok()?;
+    let plain = || machine.docker("exec plain cat /etc/resolv.conf").ok();
+    let before = plain()?;
+    ensure!(ask(&machine, "web", "known.example.test", A)? == found(&["192.0.2.7"]));
+    let path = machine.root().join("resolv.conf").display().to_string();
+    machine.sh(&format!("printf 'nameserver 127.0.0.54\nsearch new.test\n' > {path}")).ok()?;
+    let changed = Instant::now();
+    testkit::until("the new server is asked", || {
+        let said = ask(&machine, "web", "known.example.test", A);
+        said.is_ok_and(|said| said == found(&["192.0.2.8"])).then_some(())
+    })?;
+    ensure!(changed.elapsed() < Duration::from_secs(1), "after {:?}", changed.elapsed());
+    ensure!(plain()? == before, "the file of a container that runs stays, as with Docker");
+    machine.docker("restart -t 0 plain").ok()?;
+    ensure!(plain()?.contains("\nsearch new.test\n"), "{}", plain()?);
+    Ok(())
+}
+
+#[test]
+fn paused_containers_are_answered_for() -> Result<()> {
+    let machine = machine()?;
+    machine.docker("network create site").ok()?;
+    machine.docker("run -d --name web --network site busybox sleep 1000").ok()?;
+    machine.docker("run -d --name client --network site busybox sleep 1000").ok()?;
+    let address = machine.address("web", "site")?;
+    machine.docker("pause web").ok()?;
+    ensure!(ask(&machine, "client", "web", A)? == found(&[&address]));
+    ensure!(ask(&machine, "client", &dns::reverse(&address), PTR)? == found(&["web.site"]));
+    machine.docker("unpause web").ok()?;
+    ensure!(ask(&machine, "web", "client", A)? == found(&[&machine.address("client", "site")?]));
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cnm::Family;
 use cnm::files::{Server, Upstream};
-use cnm::{Family, Model, SandboxId};
 use linux::netns::Netns;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
@@ -23,9 +23,9 @@ use super::blocking;
 use super::cache::Key;
 use super::memory::{Memory, Next, Outcome};
 use super::message::{Transport, answers, id, is_failure, set_id};
-use super::resolv_conf::ResolvConf;
 use super::shared::{Ask, Reply};
 use super::sockets::{PORT, udp_for};
+use super::upstreams::Upstreams;
 
 /// When the next server is asked, too.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -41,7 +41,7 @@ const STOCK: usize = 16;
 /// Asks on behalf of one sandbox.
 #[derive(Debug)]
 pub(super) struct Forwarder {
-    host: Arc<ResolvConf>,
+    upstreams: Upstreams,
     inside: Arc<Inside>,
     silent: Mutex<BTreeMap<Server, Instant>>,
     at_once: Semaphore,
@@ -49,49 +49,70 @@ pub(super) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(super) fn new(host: Arc<ResolvConf>, netns: Netns) -> Self {
+    pub(super) fn new(upstreams: Upstreams, netns: Netns) -> Self {
         let inside = Arc::new(Inside { netns, ready: Mutex::default() });
         let (at_once, memory) = (Semaphore::new(AT_ONCE), Memory::default());
-        Self { host, inside, silent: Mutex::default(), at_once, memory }
+        Self { upstreams, inside, silent: Mutex::default(), at_once, memory }
+    }
+
+    /// The reply to a question that was asked before.
+    pub(super) fn known(
+        &self,
+        servers: &Arc<[Upstream]>,
+        query: &[u8],
+        transport: Transport,
+    ) -> Option<Vec<u8>> {
+        let ask = Ask::read(query)?;
+        let key = Key { subject: ask.subject.clone(), servers: Arc::clone(servers) };
+        let (reply, age) = self.memory.known(&key, Instant::now())?;
+        Some(ask.reply(&reply, age, transport))
     }
 
     /// The reply of the first server that has one; a failure if all fail;
     /// none if nobody answers.
-    pub(super) async fn ask(
-        &self,
-        model: &Model,
-        sandbox: &SandboxId,
-        query: &[u8],
-        transport: Transport,
-    ) -> Option<Vec<u8>> {
-        let dns = &model.sandbox(sandbox)?.dns;
-        let servers: Arc<[Upstream]> = cnm::files::upstreams(dns, &self.host.text().await).into();
-        let Some(ask) = Ask::read(query) else { return self.ask_servers(&servers, query, transport).await };
+    pub(super) async fn ask(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+        let mut servers = self.upstreams.now();
+        let Some(ask) = Ask::read(query) else {
+            return self.ask_servers(&mut servers, query, transport).await;
+        };
         let key = Key { subject: ask.subject.clone(), servers: Arc::clone(&servers) };
         match self.memory.begin(key, transport, Instant::now()) {
             Next::Known(reply, age) => Some(ask.reply(&reply, age, transport)),
             Next::Wait(wait) => match wait.outcome().await {
                 Outcome::Reply(reply) => Some(ask.reply(&reply, Duration::ZERO, transport)),
                 Outcome::Silence => None,
-                Outcome::Unfit => self.ask_servers(&servers, query, transport).await,
+                Outcome::Unfit => self.ask_servers(&mut servers, query, transport).await,
             },
             Next::Lead(lead) => {
-                let reply = self.ask_servers(&servers, &ask.query(), transport).await;
+                let reply = self.ask_servers(&mut servers, &ask.query(), transport).await;
                 let outcome = match &reply {
                     Some(bytes) => Reply::read(&ask.subject, bytes)
                         .map_or(Outcome::Unfit, |reply| Outcome::Reply(Arc::new(reply))),
                     None => Outcome::Silence,
                 };
-                lead.tell(outcome, Instant::now());
+                lead.tell(outcome, servers, Instant::now());
                 reply
             }
         }
     }
 
-    async fn ask_servers(&self, servers: &[Upstream], query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    /// Asks these servers, and others if those apply before an answer comes.
+    async fn ask_servers(
+        &self,
+        servers: &mut Arc<[Upstream]>,
+        query: &[u8],
+        transport: Transport,
+    ) -> Option<Vec<u8>> {
         let ask = async {
             let _permit = self.at_once.acquire().await.ok()?;
-            self.ask_all(self.by_mood(servers.to_vec()), query, transport).await
+            loop {
+                let all = self.ask_all(self.by_mood(servers.to_vec()), query, transport);
+                let others = tokio::select! {
+                    reply = all => return reply,
+                    others = self.upstreams.other_than(servers) => others,
+                };
+                *servers = others;
+            }
         };
         timeout(DEADLINE, ask).await.ok()?
     }

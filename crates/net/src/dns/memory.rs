@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use cnm::files::Upstream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -59,6 +60,11 @@ pub(super) struct Lead<'a> {
 }
 
 impl Memory {
+    /// A reply that is known already, and its age.
+    pub(super) fn known(&self, key: &Key, now: Instant) -> Option<(Arc<Reply>, Duration)> {
+        self.inner().cache.get(key, now)
+    }
+
     /// Decides who asks. What one is told by UDP may be too short for TCP: those wait apart.
     pub(super) fn begin(&self, key: Key, transport: Transport, now: Instant) -> Next<'_> {
         let mut inner = self.inner();
@@ -90,10 +96,11 @@ impl Wait {
 }
 
 impl Lead<'_> {
-    /// Tells those who wait, and keeps what may be kept.
-    pub(super) fn tell(self, outcome: Outcome, now: Instant) {
+    /// Tells those who wait, and keeps what may be kept, as said by those who were asked in the end.
+    pub(super) fn tell(self, outcome: Outcome, asked: Arc<[Upstream]>, now: Instant) {
         if let Outcome::Reply(reply) = &outcome {
-            self.memory.inner().cache.put(&self.key.0, Arc::clone(reply), now);
+            let key = Key { subject: self.key.0.subject.clone(), servers: asked };
+            self.memory.inner().cache.put(&key, Arc::clone(reply), now);
         }
         self.tell.send_replace(Some(outcome));
     }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cnm::files::Upstream;
 use cnm::names::{Answer, Question, View};
 use cnm::{Model, SandboxId};
 use domain::base::iana::Rcode;
@@ -17,8 +18,8 @@ use tokio::time::{Duration, sleep, timeout};
 
 use super::forward::Forwarder;
 use super::message::{Asked, Query, TCP_MOST, Transport, read};
-use super::resolv_conf::ResolvConf;
 use super::sockets::Sockets;
+use super::upstreams::Upstreams;
 
 /// The longest query that is read by UDP.
 const QUERY: usize = 4096;
@@ -36,6 +37,7 @@ const REST: Duration = Duration::from_millis(100);
 pub(super) struct Server {
     sandbox: SandboxId,
     model: watch::Receiver<Arc<Model>>,
+    upstreams: Upstreams,
     forwarder: Forwarder,
     turn: AtomicUsize,
 }
@@ -47,6 +49,8 @@ struct Knowledge {
     sandbox: SandboxId,
     model: watch::Receiver<Arc<Model>>,
     view: View,
+    upstreams: Upstreams,
+    servers: Arc<[Upstream]>,
     found: Vec<IpAddr>,
 }
 
@@ -57,6 +61,14 @@ impl Knowledge {
             self.view = View::new(&self.model.borrow_and_update(), &self.sandbox);
         }
         self.view.answer(question, &mut self.found)
+    }
+
+    /// Who is asked for other names.
+    fn servers(&mut self) -> &Arc<[Upstream]> {
+        if self.upstreams.may_have_changed() {
+            self.servers = self.upstreams.now();
+        }
+        &self.servers
     }
 }
 
@@ -72,10 +84,11 @@ impl Server {
     pub(super) fn new(
         sandbox: SandboxId,
         model: watch::Receiver<Arc<Model>>,
-        host: Arc<ResolvConf>,
+        upstreams: Upstreams,
         netns: Netns,
     ) -> Arc<Self> {
-        Arc::new(Self { sandbox, model, forwarder: Forwarder::new(host, netns), turn: AtomicUsize::new(0) })
+        let forwarder = Forwarder::new(upstreams.clone(), netns);
+        Arc::new(Self { sandbox, model, upstreams, forwarder, turn: AtomicUsize::new(0) })
     }
 
     /// Starts to serve. Everything that is started ends with `tasks`.
@@ -87,15 +100,13 @@ impl Server {
         Ok(())
     }
 
-    fn model(&self) -> Arc<Model> {
-        Arc::clone(&self.model.borrow())
-    }
-
     /// What a loop of this server knows.
     fn knowledge(&self) -> Knowledge {
         let mut model = self.model.clone();
         let view = View::new(&model.borrow_and_update(), &self.sandbox);
-        Knowledge { sandbox: self.sandbox, model, view, found: Vec::new() }
+        let upstreams = self.upstreams.clone();
+        let servers = upstreams.now();
+        Knowledge { sandbox: self.sandbox, model, view, upstreams, servers, found: Vec::new() }
     }
 
     /// Decides without waiting.
@@ -109,12 +120,15 @@ impl Server {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         match query.reply(&answer, transport, turn) {
             Some(reply) => Next::Reply(reply),
-            None => Next::Forward(query),
+            None => match self.forwarder.known(known.servers(), bytes, transport) {
+                Some(reply) => Next::Reply(reply),
+                None => Next::Forward(query),
+            },
         }
     }
 
     async fn forward(&self, bytes: &[u8], transport: Transport) -> Option<Vec<u8>> {
-        self.forwarder.ask(&self.model(), &self.sandbox, bytes, transport).await
+        self.forwarder.ask(bytes, transport).await
     }
 
     async fn serve_udp(self: Arc<Self>, socket: Arc<UdpSocket>) {

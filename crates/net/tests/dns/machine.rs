@@ -152,6 +152,21 @@ impl Machine {
         assert!(self.servers.holds(&self.sandbox()));
     }
 
+    /// Another sandbox, with a resolver.
+    pub(crate) async fn neighbour(&mut self, name: &str) -> Netns {
+        self.join(name, &[]);
+        let path = self.directory.path().join(name);
+        let (netns, ()) = Netns::create_with(&path, loopback_up).expect("a namespace");
+        self.servers.serve(sandbox_of(name), &path).await.unwrap_or_else(|error| panic!("{error:?}"));
+        netns
+    }
+
+    /// Ends what [`Machine::neighbour`] made.
+    pub(crate) async fn remove_neighbour(&mut self, name: &str, netns: Netns) {
+        self.servers.stop(&sandbox_of(name)).await;
+        Netns::remove(netns.path()).expect("remove");
+    }
+
     /// Another engine, which knows nothing of the servers of the last one.
     pub(crate) async fn restart(&mut self) {
         self.servers.stop(&self.sandbox()).await;
@@ -210,7 +225,7 @@ fn endpoint_of(name: &str) -> EndpointId {
     EndpointId::new(bytes_of(name))
 }
 
-fn query(name: &str, kind: Rtype) -> Vec<u8> {
+pub(crate) fn query(name: &str, kind: Rtype) -> Vec<u8> {
     let mut message = MessageBuilder::new_vec();
     message.header_mut().set_id(4711);
     message.header_mut().set_rd(true);
@@ -276,7 +291,7 @@ fn text(reply: &[u8], name: &str, kind: Rtype) -> String {
 }
 
 /// A server until it is dropped, that knows all names, and what to do with some of them.
-/// What it says of `kept…` may be kept.
+/// What it says of `kept…` may be kept; of `silent…` it says nothing by UDP.
 #[must_use]
 pub(crate) struct Upstream {
     state: Arc<State>,
@@ -327,7 +342,10 @@ impl Upstream {
 async fn serve_udp(socket: UdpSocket, state: Arc<State>) {
     let mut buffer = [0; 4096];
     while let Ok((len, client)) = socket.recv_from(&mut buffer).await {
-        reply_to(&socket, client, &state.reply(&buffer[..len], 512)).await;
+        let reply = state.reply(&buffer[..len], 512);
+        if !State::is_silent_about(&reply) {
+            reply_to(&socket, client, &reply).await;
+        }
     }
 }
 
@@ -351,6 +369,11 @@ async fn serve_tcp(listener: TcpListener, state: Arc<State>) {
 }
 
 impl State {
+    fn is_silent_about(reply: &[u8]) -> bool {
+        let reply = Message::from_slice(reply).expect("a message");
+        reply.sole_question().expect("a question").qname().to_string().starts_with("silent")
+    }
+
     fn reply(&self, query: &[u8], limit: usize) -> Vec<u8> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let query = Message::from_slice(query).expect("a message");

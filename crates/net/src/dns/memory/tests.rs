@@ -33,7 +33,7 @@ async fn one_asks_and_all_hear() {
     let waiting: Vec<_> = (0..100).map(|_| wait(&memory, &key)).collect();
     let by_tcp = memory.begin(key.clone(), Transport::Tcp, Instant::now());
     assert!(matches!(by_tcp, Next::Lead(_)), "what is cut for one is whole for the other");
-    first.tell(Outcome::Reply(Arc::new(found(&query, 60))), Instant::now());
+    first.tell(Outcome::Reply(Arc::new(found(&query, 60))), Arc::new([]), Instant::now());
     for wait in waiting {
         assert!(matches!(wait.outcome().await, Outcome::Reply(_)));
     }
@@ -50,7 +50,7 @@ async fn what_may_not_be_kept_is_heard_by_who_waits_and_asked_again() {
     for outcome in outcomes {
         let first = lead(&memory, &key).expect("nobody asks");
         let waiting = wait(&memory, &key);
-        first.tell(outcome.clone(), Instant::now());
+        first.tell(outcome.clone(), Arc::new([]), Instant::now());
         let heard = waiting.outcome().await;
         assert_eq!(std::mem::discriminant(&heard), std::mem::discriminant(&outcome));
     }
