@@ -179,10 +179,31 @@ pub fn reach(model: &Model, from: Place, to: Target, proto: Proto, port: u16) ->
     walk(model, from, to, proto, port).verdict
 }
 
-/// The same with what the packet meets on its way.
+/// What becomes of an ICMP echo request, and of the reply. Every stack replies; the port of an arrival is zero.
+pub fn ping(model: &Model, from: Place, to: Target) -> Verdict {
+    way::Packet {
+        model,
+        from,
+        to: to.address(),
+        of_host: to.is_host(),
+        proto: None,
+        port: 0,
+        steps: Vec::new(),
+    }
+    .from(from)
+}
+
+/// The same as [`reach`] with what the packet meets on its way.
 pub fn walk(model: &Model, from: Place, to: Target, proto: Proto, port: u16) -> Walk {
-    let mut packet =
-        way::Packet { model, from, to: to.address(), of_host: to.is_host(), proto, port, steps: Vec::new() };
+    let mut packet = way::Packet {
+        model,
+        from,
+        to: to.address(),
+        of_host: to.is_host(),
+        proto: Some(proto),
+        port,
+        steps: Vec::new(),
+    };
     let verdict = packet.from(from);
     Walk { steps: packet.steps, verdict }
 }

@@ -44,12 +44,12 @@ impl<'a> Packet<'a> {
         let model = self.model;
         // A client that sends to the unspecified address means a loopback one.
         let at = if self.to.is_unspecified() { loopback(self.family()) } else { self.to };
-        let sandbox = model.sandbox(model.ports().holder(self.proto, at, self.port)?)?;
+        let sandbox = model.sandbox(model.ports().holder(self.proto?, at, self.port)?)?;
         let is_open =
             Family::BOTH.iter().any(|family| model.gateway_endpoint(&sandbox.id, *family).is_some());
         let is_it = |binding: &&PortBinding| {
             binding.is_of_host()
-                && binding.proto == self.proto
+                && Some(binding.proto) == self.proto
                 && binding.host.contains(&self.port)
                 && (binding.host_address == at || binding.host_address == self.family().unspecified())
         };
@@ -93,7 +93,7 @@ impl<'a> Packet<'a> {
             let is_at = splice.listen == self.to
                 || splice.listen == self.family().unspecified()
                 || (self.to.is_unspecified() && splice.listen == loopback(self.family()));
-            is_at && splice.proto == self.proto && splice.target(self.port).is_some()
+            is_at && Some(splice.proto) == self.proto && splice.target(self.port).is_some()
         });
         let Some(splice) = found else { return self.own(by) };
         let port = splice.target(self.port).unwrap_or(self.port);

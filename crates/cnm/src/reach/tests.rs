@@ -218,6 +218,16 @@ fn an_answer_takes_the_shortest_way_even_where_that_leads_nowhere() {
 }
 
 #[test]
+fn echo_requests_need_no_port_and_pass_into_routed_networks() {
+    let pings = |from: &str, to: &str| {
+        let to = Target::Address(to.parse().expect("an address"));
+        matches!(ping(&model(), place(from), to), Verdict::Arrives(_))
+    };
+    assert!(pings("client", "10.1.0.2") && pings("host", "10.4.0.2") && pings("outside", "10.6.0.2"));
+    assert!(!pings("outside", "10.1.0.2") && !pings("left", "10.4.0.3") && !pings("job", "10.1.0.2"));
+}
+
+#[test]
 fn published_ports_are_reached_from_everywhere() {
     check("outside", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Own");
     check("outside", Tcp, "2001:db8::1", 8080, "web [fd01::2]:80 Own");

@@ -16,7 +16,8 @@ pub(super) struct Packet<'a> {
     pub(super) to: IpAddr,
     /// The address is one of the host's wires.
     pub(super) of_host: bool,
-    pub(super) proto: Proto,
+    /// None for an echo request, which has no port.
+    pub(super) proto: Option<Proto>,
     pub(super) port: u16,
     pub(super) steps: Vec<Step>,
 }
@@ -178,7 +179,9 @@ impl<'a> Packet<'a> {
         let mode = network.bridge().map(|config| config.gateway_mode(self.family()));
         let open = match (mode, held) {
             (Some(GatewayMode::Unprotected), _) => true,
-            (Some(GatewayMode::Routed), Some((_, sandbox))) => self.is_published_inside(&sandbox),
+            (Some(GatewayMode::Routed), Some((_, sandbox))) => {
+                self.proto.is_none() || self.is_published_inside(&sandbox)
+            }
             (Some(GatewayMode::Nat), Some((endpoint, sandbox))) => {
                 let gateway = self.model.gateway_endpoint(&sandbox, self.family());
                 gateway.is_some_and(|gateway| gateway.id == endpoint.id)
@@ -212,7 +215,7 @@ impl<'a> Packet<'a> {
     fn is_published_inside(&self, sandbox: &SandboxId) -> bool {
         let bindings = self.model.sandbox(sandbox).into_iter().flat_map(|sandbox| &sandbox.ports);
         bindings.into_iter().any(|binding| {
-            binding.proto == self.proto
+            Some(binding.proto) == self.proto
                 && Family::of(&binding.host_address) == self.family()
                 && binding.container.contains(&self.port)
         })

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use cnm::{
     Family, Model, Proto,
-    reach::{Place, Seen, Target, Verdict, reach},
+    reach::{Place, Seen, Target, Verdict, ping, reach},
 };
 
 use super::{
@@ -18,7 +18,8 @@ pub(crate) struct Forecast {
     pub(crate) from: Place,
     pub(crate) to: IpAddr,
     pub(crate) port: u16,
-    pub(crate) proto: Proto,
+    /// None for an echo request.
+    pub(crate) proto: Option<Proto>,
     verdict: Verdict,
     /// Who is to answer, and whom it is to see; none if nobody does.
     pub(crate) expected: Option<(Place, Client)>,
@@ -41,9 +42,10 @@ pub(crate) fn forecasts(model: &Model, machine: &Machine) -> Vec<Forecast> {
     let mut all = Vec::new();
     for from in machine.stacks.keys() {
         for (to, ports) in targets(model, machine, *from) {
+            all.extend(Forecast::new(model, machine, (*from, to, 0), None));
             for port in ports {
                 for proto in [Proto::Tcp, Proto::Udp] {
-                    all.extend(Forecast::new(model, machine, (*from, to, port), proto));
+                    all.extend(Forecast::new(model, machine, (*from, to, port), Some(proto)));
                 }
             }
         }
@@ -78,20 +80,25 @@ impl Forecast {
         model: &Model,
         machine: &Machine,
         (from, to, port): (Place, IpAddr, u16),
-        proto: Proto,
+        proto: Option<Proto>,
     ) -> Option<Self> {
         let is = |texts: [&str; 2]| texts.iter().any(|text| text.parse() == Ok(to));
         if from == Place::Outside && is([OUTSIDE, OUTSIDE6]) {
             return None;
         }
         let target = if is([WIRE, WIRE6]) { Target::Host(to) } else { Target::Address(to) };
-        let verdict = reach(model, from, target, proto, port);
+        let verdict = match proto {
+            Some(proto) => reach(model, from, target, proto, port),
+            None => ping(model, from, target),
+        };
         let expected = match &verdict {
             Verdict::Arrives(arrival) => {
-                let serves = machine
-                    .stacks
-                    .get(&arrival.at)
-                    .is_some_and(|it| it.serves(arrival.address, arrival.port));
+                // Whoever gets an echo request replies.
+                let serves = proto.is_none()
+                    || machine
+                        .stacks
+                        .get(&arrival.at)
+                        .is_some_and(|it| it.serves(arrival.address, arrival.port));
                 let seen = match arrival.seen {
                     Seen::Own => Client::Own,
                     Seen::Neighbour if machine.filters_bridged => Client::Own,
@@ -112,7 +119,9 @@ impl Forecast {
             .as_ref()
             .map(|(who, seen, own)| (who.clone(), if seen == own { Client::Own } else { Client::Other }));
         let expected = self.expected.map(|(who, seen)| (name(who), seen));
-        if found == expected {
+        let is_as_said =
+            if self.proto.is_none() { found.is_some() == expected.is_some() } else { found == expected };
+        if is_as_said {
             return Ok(());
         }
         Err(format!("{self}: {outcome:?}, predicted {expected:?} by {:?}", self.verdict))
@@ -122,7 +131,11 @@ impl Forecast {
 impl fmt::Display for Forecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, port, proto, .. } = self;
-        write!(f, "{} to {to} port {port} {proto:?} ({:?})", name(*from), Family::of(to))
+        let from = name(*from);
+        match proto {
+            Some(proto) => write!(f, "{from} to {to} port {port} {proto:?} ({:?})", Family::of(to)),
+            None => write!(f, "{from} pings {to}"),
+        }
     }
 }
 

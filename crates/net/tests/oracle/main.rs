@@ -3,7 +3,7 @@
 //!
 //! A world is a machine of its own with a neighbour on a wire. Networks, sandboxes and
 //! published ports come and go in it at random, and the service is started anew at times;
-//! after each change all pairs are probed, over TCP and UDP, IPv4 and IPv6. A world is
+//! after each change all pairs are probed by TCP, UDP and ICMP, over IPv4 and IPv6. A world is
 //! reproduced by its seed: `ORACLE_SEED=7 ORACLE_WORLDS=1 cargo nextest run -p net oracle`.
 //! `ORACLE_LOOK='nft list ruleset'` runs a command on the machine where something went wrong.
 

@@ -17,7 +17,7 @@ use cnm::{Proto, reach::Place};
 use linux::netns::Netns;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    net::{AddressFamily, SocketFlags, SocketType, connect, socket_with},
+    net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with},
 };
 
 use super::{
@@ -32,6 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const DOUBT: Duration = Duration::from_millis(250);
 /// After so long a datagram is sent again.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// Echo requests (RFC 792, RFC 4443 §4.1).
+const ECHO: u8 = 8;
+const ECHO6: u8 = 128;
 
 enum Listener {
     Tcp(TcpListener),
@@ -119,6 +123,7 @@ fn wait(ready: &mut [PollFd<'_>], most: Duration) {
 enum Client {
     Tcp(TcpStream),
     Udp(UdpSocket),
+    Echo(UdpSocket),
     Done(Outcome),
 }
 
@@ -127,6 +132,8 @@ pub(crate) fn all(stacks: &BTreeMap<Place, Stack>, forecasts: &[Forecast]) -> Ve
     let mut clients: Vec<Client> = forecasts.iter().map(|_| Client::Done(None)).collect();
     for (place, stack) in stacks {
         let mine: Vec<_> = forecasts.iter().enumerate().filter(|(_, it)| it.from == *place).collect();
+        // Echo requests without a raw socket (icmp(7)).
+        linux::sysctl::write_in(&stack.netns, &[("net/ipv4/ping_group_range", "0 0")]).expect("a setting");
         let sent = stack.netns.enter(|| mine.iter().map(|(at, it)| (*at, send(it))).collect::<Vec<_>>());
         for (at, client) in sent.expect("entered") {
             clients[at] = client;
@@ -159,26 +166,37 @@ pub(crate) fn all(stacks: &BTreeMap<Place, Stack>, forecasts: &[Forecast]) -> Ve
 fn send(forecast: &Forecast) -> Client {
     let to = SocketAddr::new(forecast.to, forecast.port);
     let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let (kind, flags) = match forecast.proto {
-        Proto::Tcp => (SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC),
-        Proto::Udp | Proto::Sctp => (SocketType::DGRAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC),
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (kind, proto) = match forecast.proto {
+        Some(Proto::Tcp) => (SocketType::STREAM, None),
+        Some(Proto::Udp | Proto::Sctp) => (SocketType::DGRAM, None),
+        None if to.is_ipv4() => (SocketType::DGRAM, Some(ipproto::ICMP)),
+        None => (SocketType::DGRAM, Some(ipproto::ICMPV6)),
     };
-    let socket: OwnedFd = socket_with(family, kind, flags, None).expect("a socket");
+    let socket: OwnedFd = socket_with(family, kind, flags, proto).expect("a socket");
     match connect(&socket, &to) {
         Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
         Err(_) => return Client::Done(None),
     }
     let client = match forecast.proto {
-        Proto::Tcp => Client::Tcp(socket.into()),
-        Proto::Udp | Proto::Sctp => Client::Udp(socket.into()),
+        Some(Proto::Tcp) => Client::Tcp(socket.into()),
+        Some(Proto::Udp | Proto::Sctp) => Client::Udp(socket.into()),
+        // A socket for datagrams, too.
+        None => Client::Echo(socket.into()),
     };
     ask(&client);
     client
 }
 
 fn ask(client: &Client) {
-    if let Client::Udp(socket) = client {
-        drop(socket.send(b"who?"));
+    match client {
+        Client::Udp(socket) => drop(socket.send(b"who?")),
+        Client::Echo(socket) => {
+            // The kernel sets checksum and identifier (icmp(7)).
+            let is_v4 = socket.local_addr().is_ok_and(|own| own.is_ipv4());
+            drop(socket.send(&[if is_v4 { ECHO } else { ECHO6 }, 0, 0, 0, 0, 0, 0, 1]));
+        }
+        Client::Tcp(_) | Client::Done(_) => {}
     }
 }
 
@@ -189,7 +207,7 @@ fn look(clients: &mut [Client]) -> bool {
     for (at, client) in clients.iter().enumerate() {
         let fd = match client {
             Client::Tcp(stream) => PollFd::new(stream, PollFlags::IN),
-            Client::Udp(socket) => PollFd::new(socket, PollFlags::IN),
+            Client::Udp(socket) | Client::Echo(socket) => PollFd::new(socket, PollFlags::IN),
             Client::Done(_) => continue,
         };
         waiting.push(at);
@@ -217,6 +235,10 @@ fn take(client: &mut Client) -> Option<Outcome> {
             Ok(read) => (Ok(read), socket.local_addr()),
             Err(_) => return None,
         },
+        Client::Echo(socket) => {
+            let own = socket.local_addr().ok()?.ip();
+            return socket.recv(&mut answer).ok().map(|_| Some((String::from("echo"), own, own)));
+        }
         Client::Done(_) => return None,
     };
     let outcome = match (read, own) {
