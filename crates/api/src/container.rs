@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::host_config::{HostConfig, Resources, RestartPolicy};
+use crate::host_config::{HostConfig, PortMap, Resources, RestartPolicy};
 use crate::image::Descriptor;
 use crate::json::embeds;
 use crate::mount::MountPoint;
@@ -162,6 +162,12 @@ pub struct ContainerUpdateRequest {
     pub resources: Resources,
     /// The new restart policy; an empty name leaves it as it is.
     pub restart_policy: RestartPolicy,
+    /// Ports to publish besides those that are. Not Docker's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish_add: Option<PortMap>,
+    /// Ports to publish no longer, as `8080/tcp`, `8080:80` or `:80`. Not Docker's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish_remove: Option<Vec<String>>,
 }
 
 embeds!(ContainerUpdateRequest { resources: Resources });

@@ -95,7 +95,7 @@ pub(crate) enum Verb {
     Unpause(pause::Pause),
     /// Change limits and the restart policy of containers
     #[command(after_help = "Example: tombolo update --memory 512m --cpus 1.5 web")]
-    Update(update::Update),
+    Update(Box<update::Update>),
     /// List the published ports of a container
     #[command(after_help = "Example: tombolo port web 80/tcp")]
     Port(port::Port),

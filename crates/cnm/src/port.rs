@@ -1,7 +1,11 @@
 //! Ports of the host: which ones a mapping gets. A range stays one interval
 //! wherever it can; a wildcard is `0.0.0.0` and `[::]` with the same ports.
 
-use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    ops::RangeInclusive,
+};
 
 use thiserror::Error;
 
@@ -59,6 +63,7 @@ pub(crate) fn request_ports(
 ) -> Result<Vec<PortBinding>, RequestPortError> {
     let mut request = Request {
         published: published.clone(),
+        held: PortIndex::default(),
         host,
         sandbox: wishes.sandbox,
         next: host.last_ephemeral.map_or(*host.ephemeral.start(), |last| last.saturating_add(1)),
@@ -66,6 +71,7 @@ pub(crate) fn request_ports(
     };
     let held: Vec<_> = wishes.held.iter().filter(|binding| binding.is_of_host()).cloned().collect();
     held.iter().for_each(|binding| request.published.remove(binding));
+    held.iter().for_each(|binding| request.held.insert(binding, wishes.sandbox));
     for mut group in groups(wishes, host.v6) {
         request.bindings.extend(open(&mut group, wishes.ways));
         if !group.addresses.is_empty() {
@@ -141,8 +147,30 @@ fn wish(mapping: &PortMapping) -> (Proto, u16, u16, Option<(bool, u16, u16)>) {
     (container.proto, *container.range.start(), *container.range.end(), host)
 }
 
+/// A range of container ports, cut where bindings of it begin and end.
+fn pieces<'a>(
+    inside: &RangeInclusive<u16>,
+    held: impl Iterator<Item = &'a PortBinding>,
+) -> Vec<RangeInclusive<u16>> {
+    let ends = |binding: &PortBinding| {
+        [Some(*binding.container.start()), binding.container.end().checked_add(1)].into_iter().flatten()
+    };
+    let within = |port: &u16| port > inside.start() && port <= inside.end();
+    let cuts: BTreeSet<u16> = held.flat_map(ends).filter(within).collect();
+    let mut first = *inside.start();
+    let mut pieces = Vec::new();
+    for cut in cuts {
+        pieces.push(first..=cut - 1);
+        first = cut;
+    }
+    pieces.push(first..=*inside.end());
+    pieces
+}
+
 struct Request<'a> {
     published: PortIndex,
+    /// What the sandbox holds: the last to be given to another wish.
+    held: PortIndex,
     host: &'a Host,
     sandbox: SandboxId,
     /// Where the search for an ephemeral port begins.
@@ -154,19 +182,62 @@ impl Request<'_> {
     fn group(&mut self, group: &Group, held: &[PortBinding]) -> Result<(), RequestPortError> {
         let (proto, inside) = (group.mapping.container.proto, &group.mapping.container.range);
         match &group.mapping.host {
-            HostPorts::Exact(host) => {
-                self.check(proto, &group.addresses, host)?;
-                self.bind(group, host.clone(), inside.clone());
-            }
+            HostPorts::Exact(host) => self.exact(group, held, (host, inside))?,
             HostPorts::FirstFree(range) => {
                 let kept = self.kept(group, held, inside).filter(|port| range.contains(port));
                 let port = kept.or_else(|| self.free(proto, &group.addresses, range, 1));
                 let port = port.ok_or(RequestPortError::Exhausted { proto })?;
                 self.bind(group, port..=port, inside.clone());
             }
-            HostPorts::Any => self.any(group, held, inside)?,
+            HostPorts::Any => self.any_but_held(group, held, inside)?,
         }
         Ok(())
+    }
+
+    /// These ports of the host. What is held of them stays as it is: a port that comes beside it
+    /// is a binding of its own.
+    fn exact(
+        &mut self,
+        group: &Group,
+        held: &[PortBinding],
+        (host, inside): (&RangeInclusive<u16>, &RangeInclusive<u16>),
+    ) -> Result<(), RequestPortError> {
+        let proto = group.mapping.container.proto;
+        let distance = |host: &RangeInclusive<u16>, inside: &RangeInclusive<u16>| {
+            i32::from(*host.start()) - i32::from(*inside.start())
+        };
+        let is_part = |binding: &&PortBinding| {
+            binding.proto == proto
+                && group.addresses.contains(&binding.host_address)
+                && distance(&binding.host, &binding.container) == distance(host, inside)
+        };
+        for piece in pieces(inside, held.iter().filter(is_part)) {
+            let outside = |port: &u16| host.start() + (port - inside.start());
+            let outer = outside(piece.start())..=outside(piece.end());
+            self.check(proto, &group.addresses, &outer)?;
+            self.bind(group, outer, piece);
+        }
+        Ok(())
+    }
+
+    /// Ephemeral ports; those that are held are kept.
+    fn any_but_held(
+        &mut self,
+        group: &Group,
+        held: &[PortBinding],
+        inside: &RangeInclusive<u16>,
+    ) -> Result<(), RequestPortError> {
+        let is_part = |binding: &&PortBinding| {
+            binding.proto == group.mapping.container.proto && group.addresses.contains(&binding.host_address)
+        };
+        // One that somebody asked for by its number is none of these.
+        let is_ephemeral = |binding: &&PortBinding| self.host.ephemeral.contains(binding.host.start());
+        let held: Vec<_> = held.iter().filter(is_ephemeral).cloned().collect();
+        if self.kept(group, &held, inside).is_some() {
+            return self.any(group, &held, inside);
+        }
+        let pieces = pieces(inside, held.iter().filter(is_part));
+        pieces.iter().try_for_each(|piece| self.any(group, &held, piece))
     }
 
     /// Ephemeral ports: in one block if there is one, else in smaller ones.
@@ -197,18 +268,22 @@ impl Request<'_> {
     /// The first port of the block that held these ports until now, if it is still to be had.
     fn kept(&self, group: &Group, held: &[PortBinding], inside: &RangeInclusive<u16>) -> Option<u16> {
         let proto = group.mapping.container.proto;
-        let same = |binding: &&PortBinding| {
+        let has_all = |binding: &PortBinding| {
             binding.proto == proto
-                && binding.container == *inside
-                && group.addresses.contains(&binding.host_address)
+                && binding.container.contains(inside.start())
+                && binding.container.contains(inside.end())
         };
-        let found = held.iter().find(same)?;
-        let all_there = |address| {
-            held.iter().any(|binding| binding.host == found.host && binding.host_address == address)
+        let first =
+            |binding: &PortBinding| binding.host.start() + (inside.start() - binding.container.start());
+        let is_had = |port: &u16| {
+            let same = |binding: &PortBinding| has_all(binding) && first(binding) == *port;
+            let held_at = |address: &IpAddr| {
+                held.iter().any(|binding| binding.host_address == *address && same(binding))
+            };
+            let range = *port..=port + (inside.end() - inside.start());
+            group.addresses.iter().all(held_at) && self.check(proto, &group.addresses, &range).is_ok()
         };
-        let here = group.addresses.iter().all(|address| all_there(*address));
-        let free = self.check(proto, &group.addresses, &found.host).is_ok();
-        (here && free).then_some(*found.host.start())
+        held.iter().filter(|binding| has_all(binding)).map(first).find(is_had)
     }
 
     /// The first of `size` free ports of the ephemeral range, from the cursor on and then from the start.
@@ -228,13 +303,25 @@ impl Request<'_> {
         range: &RangeInclusive<u16>,
         size: u16,
     ) -> Option<u16> {
+        let but_held = self.free_beside(&self.held, (proto, addresses), range, size);
+        but_held.or_else(|| self.free_beside(&PortIndex::default(), (proto, addresses), range, size))
+    }
+
+    fn free_beside(
+        &self,
+        held: &PortIndex,
+        (proto, addresses): (Proto, &[IpAddr]),
+        range: &RangeInclusive<u16>,
+        size: u16,
+    ) -> Option<u16> {
         let mut first = *range.start();
         loop {
             let last = first.checked_add(size - 1).filter(|last| last <= range.end())?;
             let taken = addresses.iter().find_map(|address| {
                 let published =
                     self.published.clash(proto, *address, &(first..=last)).map(|clash| *clash.end());
-                published.or_else(|| self.host.busy.clash(proto, *address, &(first..=last)))
+                let held = || held.clash(proto, *address, &(first..=last)).map(|clash| *clash.end());
+                published.or_else(held).or_else(|| self.host.busy.clash(proto, *address, &(first..=last)))
             });
             match taken {
                 None => return Some(first),
@@ -276,3 +363,6 @@ impl Request<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ pub use self::{
         DriverSpec, InvalidNetworkError, NetworkForm, NetworkSpec, PoolForm, PoolProblem, PoolWish,
         SubnetSpec,
     },
-    ports::{PortForm, PortMappingError, coalesce},
+    ports::{NotPublishedError, PortForm, PortMappingError, PortRemoval, are_published, coalesce},
 };
 
 /// A sandbox to create.

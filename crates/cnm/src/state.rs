@@ -40,8 +40,8 @@ pub enum Key {
     Sysctl(Sysctl),
     /// Ports of the host that nobody else may bind. The unspecified address stands for all of its family.
     ///
-    /// Each port is held by a bound socket; of more than [`HELD_PORTS`] it is only made sure
-    /// that nobody has one now.
+    /// A single port is held by a bound socket; of a range it is only made sure that nobody has
+    /// one now. Published ranges of up to [`HELD_PORTS`] are held, port by port.
     Port {
         proto: Proto,
         address: IpAddr,

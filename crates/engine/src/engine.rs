@@ -18,6 +18,7 @@ mod networks;
 mod open;
 mod options;
 mod pause;
+mod publish;
 mod release;
 mod remove;
 mod rename;

@@ -211,7 +211,10 @@ pub(crate) fn join(
 /// says whether ports of the host are needed, and at which addresses.
 pub(crate) fn publish_again(record: &Record, model: &Model) -> Option<Request> {
     let sandbox = record.sandbox.filter(|id| is_own(record, id, model))?;
-    let publish = Some(published(record)).filter(|publish| !publish.is_empty())?;
+    let publish = published(record);
+    if publish.is_empty() && model.sandbox(&sandbox).is_none_or(|sandbox| sandbox.ports.is_empty()) {
+        return None;
+    }
     let update = SandboxUpdate { publish: Some(publish), ..SandboxUpdate::default() };
     Some(Request::UpdateSandbox(sandbox, update))
 }

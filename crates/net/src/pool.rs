@@ -171,6 +171,9 @@ impl<K: Kernel> Worker<K> {
     /// Changes kernel and store; what nobody waits for is left.
     fn change(&mut self, from: &State, to: &State, delta: &Delta) -> Result<Plan, NotDone> {
         let reaping = apply::apply_but_reaping(&mut self.kernel, from, to)?;
+        if delta.is_empty() {
+            return Ok(reaping);
+        }
         self.store.commit(delta).map_err(|cause| NotDone::Store {
             cause,
             left_behind: apply::put_back(&mut self.kernel, from, to),

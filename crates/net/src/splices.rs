@@ -14,7 +14,7 @@ use std::{
 };
 
 use cnm::{
-    Family, Model, SandboxId,
+    Family, Model, Proto, SandboxId,
     splice::{Splice, refuses, splices},
     state::Key,
 };
@@ -42,11 +42,14 @@ pub(crate) struct Splices {
     running: Mutex<BTreeMap<SandboxId, Running>>,
 }
 
-/// What one sandbox has; it ends when this is dropped.
-#[derive(Debug)]
-struct Running {
-    splices: Vec<Splice>,
-    tasks: JoinSet<()>,
+/// What one sandbox has: the listener of each port with its connections, which end when it is dropped.
+type Running = BTreeMap<Carried, JoinSet<()>>;
+
+/// A port of the host, and where it leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Carried {
+    listen: SocketAddr,
+    to: SocketAddr,
 }
 
 impl Splices {
@@ -65,56 +68,61 @@ impl Splices {
     /// given back is free when this returns.
     pub(crate) async fn settle(&self, sandboxes: &BTreeSet<SandboxId>) {
         for sandbox in sandboxes {
-            let wanted = splices(&self.model.borrow(), sandbox);
-            let before = {
-                let mut running = self.running();
-                match running.get(sandbox) {
-                    Some(before) if before.splices == wanted => continue,
-                    _ => running.remove(sandbox),
-                }
-            };
-            if let Some(mut before) = before {
-                before.tasks.shutdown().await;
+            let wanted = carried(&splices(&self.model.borrow(), sandbox));
+            let mut before = self.running().remove(sandbox).unwrap_or_default();
+            let mut after = Running::new();
+            for port in &wanted {
+                after.extend(before.remove(port).map(|tasks| (*port, tasks)));
             }
-            if !wanted.is_empty() {
-                let tasks = self.start(sandbox, &wanted);
-                self.running().insert(*sandbox, Running { splices: wanted, tasks });
+            for mut gone in before.into_values() {
+                gone.shutdown().await;
+            }
+            for port in wanted {
+                after.entry(port).or_insert_with(|| self.start(sandbox, port));
+            }
+            if !after.is_empty() {
+                self.running().insert(*sandbox, after);
             }
         }
     }
 
-    fn start(&self, sandbox: &SandboxId, wanted: &[Splice]) -> JoinSet<()> {
+    fn start(&self, sandbox: &SandboxId, port: Carried) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        let carried = wanted.iter().filter(|splice| splice.is_carried());
-        for splice in carried {
-            for (socket, port) in self.sockets(splice).into_iter().zip(splice.ports.0..) {
-                let Some(to) = splice.target(port).map(|port| SocketAddr::new(splice.to, port)) else {
-                    break;
-                };
-                match listen(socket) {
-                    Ok(listener) => {
-                        drop(tasks.spawn(serve(listener, to, self.model.clone())));
-                    }
-                    Err(error) => tracing::error!(%sandbox, port, %error, "a port is not carried"),
-                }
+        match self.socket(port.listen).map(listen) {
+            Some(Ok(listener)) => drop(tasks.spawn(serve(listener, port.to, self.model.clone()))),
+            Some(Err(error)) => {
+                tracing::error!(%sandbox, port = %port.listen, %error, "a port is not carried")
             }
+            None => {}
         }
         tasks
     }
 
-    /// The sockets that hold the ports of a splice: those of its address, or of all addresses.
-    fn sockets(&self, splice: &Splice) -> Vec<OwnedFd> {
-        let (first, _, count) = splice.ports;
-        let addresses = [splice.listen, Family::of(&splice.listen).unspecified()];
-        let key = |address| Key::Port { proto: splice.proto, address, first, last: first + (count - 1) };
-        let held = addresses.into_iter().map(|address| self.host.port_sockets(&key(address)));
-        held.into_iter().find(|sockets| !sockets.is_empty()).unwrap_or_default()
+    /// The socket that holds a port: of its address, or of all addresses.
+    fn socket(&self, listen: SocketAddr) -> Option<OwnedFd> {
+        let port = listen.port();
+        let key = |address| Key::Port { proto: Proto::Tcp, address, first: port, last: port };
+        let addresses = [listen.ip(), Family::of(&listen.ip()).unspecified()];
+        addresses.into_iter().find_map(|address| self.host.port_sockets(&key(address)).pop())
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<SandboxId, Running>> {
         // What is behind it is whole after every statement.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The ports of splices, one by one.
+fn carried(splices: &[Splice]) -> BTreeSet<Carried> {
+    let ports = |splice: &Splice| {
+        let splice = splice.clone();
+        let (first, _, count) = splice.ports;
+        (first..=first.saturating_add(count - 1)).filter_map(move |port| {
+            let to = SocketAddr::new(splice.to, splice.target(port)?);
+            Some(Carried { listen: SocketAddr::new(splice.listen, port), to })
+        })
+    };
+    splices.iter().filter(|splice| splice.is_carried()).flat_map(ports).collect()
 }
 
 /// Connections inherit that they give way, when they are over, to who binds the port next.

@@ -1,4 +1,4 @@
-//! `update`: change limits and the restart policy.
+//! `update`: change limits, the restart policy and published ports.
 
 use api::container::{ContainerUpdateRequest, ContainerUpdateResponse};
 use clap::Args;
@@ -7,7 +7,7 @@ use crate::client::{Call, Client};
 use crate::create::CommonLimits;
 use crate::failure::Failure;
 use crate::output;
-use crate::syntax::restart;
+use crate::syntax::{port, restart};
 
 /// What was typed after `update`.
 #[derive(Args, Clone, Debug)]
@@ -17,6 +17,12 @@ pub(crate) struct Update {
     /// Restart policy
     #[arg(long, value_name = "POLICY", default_value = "", hide_default_value = true)]
     restart: String,
+    /// Publish a further port, written as with run -p
+    #[arg(long, value_name = "PORT")]
+    publish_add: Vec<String>,
+    /// Publish a port no longer: [IP:]HOST[:CONTAINER][/PROTOCOL], with ranges
+    #[arg(long, value_name = "PORT")]
+    publish_rm: Vec<String>,
     /// Names or ids of containers
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -27,6 +33,8 @@ impl Update {
         let request = ContainerUpdateRequest {
             resources: self.limits.resources()?,
             restart_policy: restart::parse(&self.restart)?,
+            publish_add: Some(port::publish(&self.publish_add)?.bindings).filter(|ports| !ports.is_empty()),
+            publish_remove: Some(self.publish_rm).filter(|ports| !ports.is_empty()),
         };
         if request == ContainerUpdateRequest::default() {
             let text = "you must provide one or more flags when using this command, such as --memory 512m";

@@ -7,6 +7,10 @@ use thiserror::Error;
 
 use crate::{HostPorts, PortMapping, Ports, Proto};
 
+mod removal;
+
+pub use removal::{NotPublishedError, PortRemoval, are_published};
+
 /// One published port as a client wrote it; what is empty was not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortForm {
@@ -33,12 +37,7 @@ impl Ports {
     pub fn parse(text: &str) -> Result<Self, PortMappingError> {
         let invalid = || PortMappingError::Port { text: text.to_owned() };
         let (numbers, proto) = text.split_once('/').unwrap_or((text, "tcp"));
-        let proto = match proto.to_ascii_lowercase().as_str() {
-            "tcp" => Proto::Tcp,
-            "udp" => Proto::Udp,
-            "sctp" => Proto::Sctp,
-            _ => return Err(invalid()),
-        };
+        let proto = protocol(proto).ok_or_else(invalid)?;
         let range = range(numbers).filter(|range| *range.start() > 0).ok_or_else(invalid)?;
         Ok(Self { proto, range })
     }
@@ -54,6 +53,15 @@ impl PortMapping {
         };
         let host = host_ports(&container, form)?;
         Ok(Self { container, host_address, host })
+    }
+}
+
+fn protocol(text: &str) -> Option<Proto> {
+    match text.to_ascii_lowercase().as_str() {
+        "tcp" => Some(Proto::Tcp),
+        "udp" => Some(Proto::Udp),
+        "sctp" => Some(Proto::Sctp),
+        _ => None,
     }
 }
 

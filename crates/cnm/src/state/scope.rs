@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::LazyLock};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{Key, Netns, Ns, Object, Route, State};
+use super::{HELD_PORTS, Key, Netns, Ns, Object, Route, State};
 use crate::{
     Delta, Endpoint, Family, Model, Namespace, Network, NetworkId, PortBinding, Sandbox, SandboxId,
     driver::bridge::{GatewayMode, rules},
@@ -91,7 +91,9 @@ fn sandbox_objects(model: &Model, sandbox: &Sandbox, netns: Netns, state: &mut S
         let gateway = model.gateway_endpoint(&sandbox.id, family);
         state.extend(gateway.and_then(|endpoint| default_route(model, sandbox, endpoint, family)));
         if model.way_in(&sandbox.id, family) == WayIn::HostPorts && leads_out(model, sandbox) {
-            state.extend(bindings.iter().filter(|binding| binding.is_of_host()).map(|it| reservation(it)));
+            state.extend(
+                bindings.iter().filter(|binding| binding.is_of_host()).flat_map(|it| reservations(it)),
+            );
             let to = gateway.and_then(|endpoint| endpoint.address(family));
             state.extend(to.into_iter().flat_map(|to| published(&bindings, &members, to.addr())));
         }
@@ -130,10 +132,13 @@ fn published(bindings: &[&PortBinding], members: &[(&Endpoint, &Network)], to: I
     hidden.chain(bindings.iter().flat_map(|binding| rules::published(binding, to))).collect()
 }
 
-fn reservation(binding: &PortBinding) -> (Key, Object) {
-    let PortBinding { proto, host_address, host, .. } = binding;
-    let (first, last) = (*host.start(), *host.end());
-    (Key::Port { proto: *proto, address: *host_address, first, last }, Object::Port)
+/// Ports that are held are so one by one: a range that loses one of them keeps the others.
+fn reservations(binding: &PortBinding) -> impl Iterator<Item = (Key, Object)> {
+    let PortBinding { proto, host_address: address, host, .. } = binding.clone();
+    let whole = (host.len() > HELD_PORTS).then(|| (*host.start(), *host.end()));
+    let single = host.filter(move |_| whole.is_none()).map(|port| (port, port));
+    let key = move |(first, last)| (Key::Port { proto, address, first, last }, Object::Port);
+    whole.into_iter().chain(single).map(key)
 }
 
 fn default_route(

@@ -128,7 +128,10 @@ fn host_config(spec: &ContainerSpec, links: Vec<String>) -> HostConfig {
     host.shm_size = spec.shm_size.and_then(|size| i64::try_from(size).ok()).unwrap_or(64 << 20);
     host.masked_paths = spec.security.hidden();
     host.readonly_paths = spec.security.read_only();
-    host.port_bindings.get_or_insert_default();
+    let said = host.port_bindings.get_or_insert_default();
+    if !port::publish(Some(said.clone())).is_ok_and(|said| said == spec.network.publish) {
+        *said = port::wished(&spec.network.publish);
+    }
     if host.runtime.is_empty() {
         crate::route::system::RUNTIME.clone_into(&mut host.runtime);
     }

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use api::StringSet;
 use api::container::PortSummary;
 use api::host_config::{PortBinding as ApiBinding, PortMap};
-use engine::cnm::spec::PortForm;
-use engine::cnm::{PortBinding, PortMapping, Ports, Proto};
+use engine::cnm::spec::{PortForm, PortRemoval};
+use engine::cnm::{HostPorts, PortBinding, PortMapping, Ports, Proto};
 
 use crate::http::answer::Refusal;
 
@@ -28,6 +28,29 @@ pub(crate) fn publish(ports: Option<PortMap>) -> Result<Vec<PortMapping>, Refusa
         }
     }
     Ok(mappings)
+}
+
+/// The same the other way round, port by port.
+pub(crate) fn wished(mappings: &[PortMapping]) -> PortMap {
+    let mut map = PortMap::new();
+    for PortMapping { container, host_address, host } in mappings {
+        let host_ip = host_address.map(|address| address.to_string()).unwrap_or_default();
+        for (offset, inside) in (0..).zip(container.range.clone()) {
+            let host_port = match host {
+                HostPorts::Any => String::new(),
+                HostPorts::Exact(range) => (range.start() + offset).to_string(),
+                HostPorts::FirstFree(range) => format!("{}-{}", range.start(), range.end()),
+            };
+            let list = map.entry(name(inside, container.proto)).or_default().get_or_insert_default();
+            list.push(ApiBinding { host_ip: host_ip.clone(), host_port });
+        }
+    }
+    map
+}
+
+/// Reads `["8080/tcp"]`: what is to be published no longer.
+pub(crate) fn withdraw(ports: &[String]) -> Result<Vec<PortRemoval>, Refusal> {
+    ports.iter().map(|text| PortRemoval::parse(text).map_err(|error| refused(&error))).collect()
 }
 
 fn refused(error: &dyn std::error::Error) -> Refusal {
@@ -132,6 +155,14 @@ mod tests {
         );
         let text = serde_json::to_string(&summary(&open, &[])).expect("json");
         assert_eq!(text, r#"[{"PrivatePort":80,"Type":"tcp"},{"PrivatePort":81,"Type":"tcp"}]"#);
+    }
+
+    #[test]
+    fn wishes_are_shown_as_they_are_read() {
+        let text = r#"{"53/udp":[{"HostIp":"127.0.0.1","HostPort":"53"}],"80/tcp":[{"HostIp":"","HostPort":""},{"HostIp":"::1","HostPort":"1-9"}]}"#;
+        let map: PortMap = serde_json::from_str(text).expect("json");
+        let shown = wished(&publish(Some(map.clone())).expect("mappings"));
+        assert_eq!(shown, map);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use hyper::StatusCode;
 
 use crate::app::App;
 use crate::convert::container::Circumstances;
-use crate::convert::{container, limits, mount};
+use crate::convert::{container, limits, mount, port};
 use crate::http::answer::{Answer, Refusal, empty, json, ok};
 use crate::http::body::{Json, Required};
 use crate::http::query::Query;
@@ -175,11 +175,17 @@ async fn unpause(State(app): State<App>, Path(id): Path<String>) -> Answer {
 async fn update(
     State(app): State<App>,
     Path(id): Path<String>,
-    Json(ContainerUpdateRequest { resources, restart_policy }): Json<ContainerUpdateRequest>,
+    Json(request): Json<ContainerUpdateRequest>,
 ) -> Answer {
+    let ContainerUpdateRequest { resources, restart_policy, publish_add, publish_remove } = request;
     let parts = limits::parts(resources)?;
-    let restart = limits::restart(restart_policy)?;
-    let more = app.engine.update(&id, Update { limits: parts.limits, restart }).await?;
+    let update = Update {
+        limits: parts.limits,
+        restart: limits::restart(restart_policy)?,
+        publish: port::publish(publish_add)?,
+        withdraw: port::withdraw(&publish_remove.unwrap_or_default())?,
+    };
+    let more = app.engine.update(&id, update).await?;
     let warnings: Vec<String> = parts.warnings.into_iter().chain(more).collect();
     Ok(ok(&ContainerUpdateResponse { warnings: Some(warnings).filter(|warnings| !warnings.is_empty()) }))
 }

@@ -170,7 +170,7 @@ fn check_sources(spec: &ContainerSpec) -> Result<(), spec::SpecError> {
 }
 
 /// What was asked for and will not be had. Docker's words.
-fn warnings(spec: &ContainerSpec) -> Vec<String> {
+pub(super) fn warnings(spec: &ContainerSpec) -> Vec<String> {
     let discarded =
         |mode: &str| vec![format!("Published ports are discarded when using {mode} network mode")];
     let is_publishing = !spec.network.publish.is_empty();

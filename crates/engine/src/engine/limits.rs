@@ -1,18 +1,18 @@
-//! Changing what a container may use up, while it runs or not.
+//! Changing what a container may use up and which ports it publishes, while it runs or not.
 
 use std::sync::Arc;
 
-use super::{Engine, Update};
+use super::{Engine, Update, publish};
 use crate::{
-    ContainerSpec, Limits, RestartPolicy, State, container::Container, error::UpdateError, process,
+    ContainerSpec, Limits, RestartPolicy, State, container::Container, error::UpdateError, network, process,
     record::Record, spec,
 };
 
 impl Engine {
-    /// Changes limits and the restart policy; gives warnings.
+    /// Changes limits, the restart policy and published ports; gives warnings.
     ///
     /// # Errors
-    /// If the new limits make no sense, or the kernel refuses them.
+    /// If what is asked for makes no sense, or the kernel refuses it; nothing has changed then.
     pub async fn update(self: &Arc<Self>, term: &str, update: Update) -> Result<Vec<String>, UpdateError> {
         let container = self.registry.find(term)?;
         let engine = Arc::clone(self);
@@ -34,17 +34,36 @@ impl Engine {
             spec.restart = restart;
         }
         merge(&mut spec.limits, update.limits);
+        let model = self.network.model();
+        spec.network.publish = publish::after(&record, &model, &update.publish, &update.withdraw)?;
         spec::check(&spec)?;
         spec::check_available(&spec.limits)?;
+        let is_published = record.spec.network.publish != spec.network.publish;
+        let before = record.clone();
+        record.spec = Arc::new(spec);
+        if is_published {
+            let requests = network::publish_again(&record, &model).into_iter().collect();
+            self.change_network(requests).await.map_err(|error| error.of_endpoint(&record))?;
+        }
+        if let Err(error) = self.limit_and_keep(container, &record).await {
+            if is_published {
+                self.publish_back(&before).await;
+            }
+            return Err(error);
+        }
+        self.tell_container(&record, "update", &[]);
+        let is_wished = !update.publish.is_empty();
+        Ok(super::create::warnings(&record.spec).into_iter().filter(|_| is_wished).collect())
+    }
+
+    async fn limit_and_keep(&self, container: &Container, record: &Record) -> Result<(), UpdateError> {
         if let Some(client) = container.client() {
-            let resources = process::resources(&spec.limits, &[]);
+            let resources = process::resources(&record.spec.limits, &[]);
+            let id = record.id.to_string();
             let of = |error: process::ClientError| UpdateError::Process { id, source: error.into() };
             client.update(resources).await.map_err(of)?;
         }
-        record.spec = Arc::new(spec);
-        self.keep(container, record.clone()).await?;
-        self.tell_container(&record, "update", &[]);
-        Ok(Vec::new())
+        Ok(self.keep(container, record.clone()).await?)
     }
 }
 

@@ -132,6 +132,7 @@ impl Engine {
                 match found.phase {
                     Phase::Running | Phase::Paused => {
                         self.forget_unanswered(container, &mut record).await;
+                        self.publish_unanswered(&record).await;
                         show_phase(container, &record, &found.phase);
                         return self.watch_exit(container, client);
                     }

@@ -1,6 +1,9 @@
 //! What operations take and give.
 
-use crate::{ContainerId, Limits, RestartPolicy, Signal};
+use crate::{
+    ContainerId, Limits, RestartPolicy, Signal,
+    cnm::{PortMapping, spec::PortRemoval},
+};
 
 /// A container that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,4 +64,8 @@ pub struct Update {
     /// What is absent or empty stays.
     pub limits: Limits,
     pub restart: Option<RestartPolicy>,
+    /// Ports to publish besides those that are.
+    pub publish: Vec<PortMapping>,
+    /// Ports to publish no longer; they go before others come.
+    pub withdraw: Vec<PortRemoval>,
 }

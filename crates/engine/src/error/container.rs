@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{FindError, Kind, NetworkError, ProcessError, RootError, StoreError};
-use crate::spec::SpecError;
+use crate::{cnm::spec::NotPublishedError, spec::SpecError};
 
 /// Why a container was not created.
 #[derive(Debug, Error)]
@@ -418,7 +418,7 @@ impl AttachError {
     }
 }
 
-/// Why limits stayed as they were.
+/// Why limits and ports stayed as they were.
 #[derive(Debug, Error)]
 pub enum UpdateError {
     #[error(transparent)]
@@ -429,6 +429,10 @@ pub enum UpdateError {
     MarkedForRemoval { id: String },
     #[error("Restart policy cannot be updated because AutoRemove is enabled for the container")]
     AutoRemove,
+    #[error(transparent)]
+    NotPublished(#[from] NotPublishedError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     #[error("Cannot update container {id}")]
     Process {
         id: String,
@@ -443,7 +447,8 @@ impl UpdateError {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Find(error) => error.kind(),
-            Self::Spec(_) | Self::AutoRemove => Kind::Invalid,
+            Self::Spec(_) | Self::AutoRemove | Self::NotPublished(_) => Kind::Invalid,
+            Self::Network(error) => error.kind(),
             Self::MarkedForRemoval { .. } => Kind::Conflict,
             Self::Process { .. } | Self::Store(_) => Kind::System,
         }

@@ -73,8 +73,12 @@ impl Shared {
         let addresses = self.rtnl()?.addr_list().map_err(refused)?;
         let local = addresses.iter().map(|addr| addr.net.addr()).collect();
         let stale = |flow: &Flow| {
-            closed.iter().any(|door| door.was_entered_by(flow, &local) && door.leads(flow))
-                || opened.iter().any(|door| door.was_entered_by(flow, &local) && !door.leads(flow))
+            let entered = |door: &&Door| door.was_entered_by(flow, &local);
+            // A port that goes from one element to another leads where it did.
+            match opened.iter().find(entered) {
+                Some(door) => !door.leads(flow),
+                None => closed.iter().filter(entered).any(|door| door.leads(flow)),
+            }
         };
         let mut conntrack = lock(&self.conntrack);
         let datagrams = Filter { protocol: Some(Proto::Udp.number()), ..Filter::default() };
