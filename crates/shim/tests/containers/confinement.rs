@@ -178,12 +178,20 @@ fn limits_are_the_groups() {
         let client = machine.created(&spec, &Config::default()).await;
         client.start().await.expect("start");
         let group = machine.group("c");
-        let read = |controller: &str, file: &str| group.read(controller, file).expect(file).trim().to_owned();
-        assert_eq!(read("memory", "memory.limit_in_bytes"), "67108864");
-        assert_eq!(read("cpu", "cpu.shares"), "512");
-        assert_eq!(read("cpu", "cpu.cfs_quota_us"), "50000");
-        assert_eq!(read("cpuset", "cpuset.cpus"), "0");
-        assert_eq!(read("pids", "pids.max"), "32");
+        let v2 = group.version() == linux::cgroup::Version::V2;
+        // Each with version 1 and with version 2.
+        let read = |controller: &str, files: (&str, &str)| {
+            let file = if v2 { files.1 } else { files.0 };
+            group.read(controller, file).expect(file).trim().to_owned()
+        };
+        let memory = || read("memory", ("memory.limit_in_bytes", "memory.max"));
+        let shares = || read("cpu", ("cpu.shares", "cpu.weight"));
+        let pids = || read("pids", ("pids.max", "pids.max"));
+        assert_eq!((memory(), pids()), ("67108864".to_owned(), "32".to_owned()));
+        assert_eq!(shares(), if v2 { "20" } else { "512" });
+        let quota = read("cpu", ("cpu.cfs_quota_us", "cpu.max"));
+        assert_eq!(quota, if v2 { "50000 100000" } else { "50000" });
+        assert_eq!(read("cpuset", ("cpuset.cpus", "cpuset.cpus")), "0");
         let more = Resources {
             memory: Some(128 << 20),
             memory_swap: Some(256 << 20),
@@ -191,11 +199,8 @@ fn limits_are_the_groups() {
             ..Resources::default()
         };
         client.update(more).await.expect("update");
-        assert_eq!(read("memory", "memory.limit_in_bytes"), "134217728");
-        assert_eq!(
-            (read("pids", "pids.max"), read("cpu", "cpu.shares")),
-            ("64".to_owned(), "512".to_owned())
-        );
+        assert_eq!((memory(), pids()), ("134217728".to_owned(), "64".to_owned()));
+        assert_eq!(shares(), if v2 { "20" } else { "512" }, "what was not named stays");
         let stats = client.stats().await.expect("stats");
         assert_eq!((stats.pids_current, stats.pids_limit, stats.memory.limit), (1, 64, 128 << 20));
         assert!(stats.memory.usage > 0 && stats.cpu.total > 0 && stats.cpu.host_total > stats.cpu.total);
