@@ -9,6 +9,7 @@ mod docker;
 mod engine;
 mod figures;
 mod interrupt;
+mod names;
 mod process;
 mod targets;
 mod work;
@@ -43,7 +44,7 @@ struct Arguments {
     /// How often the quick operations are done; the slow ones are done less often
     #[arg(long, default_value_t = 20, conflicts_with = "quick")]
     repeat: usize,
-    /// Do only the work whose name contains this text: `networks`, `containers`, `crowd`…
+    /// Do only the work whose name contains this text: `networks`, `names`, `crowd`…
     #[arg(long, default_value = "", hide_default_value = true)]
     filter: String,
     /// Keep the engines' data in memory instead of on the disk
@@ -134,6 +135,8 @@ fn measure(work: &mut Work, arguments: &Arguments) {
     // dockerd takes half a minute to start and more than a minute to remove each.
     let docker = if arguments.quick { 0 } else { some(20) };
     work.containers("bridge", 1000, Rounds { tombolo: some(2), docker });
+    work.names(10, Rounds::both(repeat));
+    work.names(1000, Rounds::both(repeat));
     work.crowd(0, Rounds::both(repeat));
     work.crowd(100, Rounds { tombolo: repeat, docker: if arguments.quick { 0 } else { repeat } });
     if !arguments.quick {
