@@ -1,7 +1,7 @@
 //! How fast the resolver of a container answers: questions by UDP from inside, many at once.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     net::UdpSocket,
     path::PathBuf,
     time::{Duration, Instant},
@@ -33,10 +33,11 @@ impl Work {
         let mut sockets = BTreeMap::new();
         self.alternate(&format!("{count} names"), rounds, |engine, figures| {
             let who = engine.who;
-            if !sockets.contains_key(&who.to_string()) {
-                sockets.insert(who.to_string(), asker(engine, count)?);
-            }
-            let (took, mut waited) = ask(&sockets[&who.to_string()], count)?;
+            let socket = match sockets.entry(who.to_string()) {
+                Entry::Occupied(place) => place.into_mut(),
+                Entry::Vacant(place) => place.insert(asker(engine, count)?),
+            };
+            let (took, mut waited) = ask(socket, count)?;
             waited.sort_unstable();
             let each = took / u32::try_from(waited.len())?;
             figures.took(&format!("time per question, {count} names"), who, each);
