@@ -145,6 +145,11 @@ impl Host {
         self.shared.mark.is_on(link)
     }
 
+    /// A link of the host, if there is one of this number.
+    pub(crate) fn link(&self, index: u32) -> Option<Link> {
+        self.shared.rtnl().ok()?.link_by_index(index).ok()?
+    }
+
     /// The sockets that hold published ports, in their order; none if they are not held.
     /// Made to listen, one for TCP serves what no rule leads elsewhere: connections to `::1`.
     pub fn port_sockets(&self, ports: &Key) -> Vec<OwnedFd> {

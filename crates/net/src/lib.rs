@@ -9,6 +9,7 @@ mod facts;
 pub mod host;
 mod lanes;
 pub mod look;
+mod overlap;
 mod pool;
 mod predefined;
 mod resolvers;
@@ -19,6 +20,7 @@ mod watch;
 mod writer;
 
 pub use cnm;
+pub use overlap::Overlap;
 pub use pool::NotDone;
 pub use predefined::{DEFAULT_LINK, DefaultNetwork};
 pub use service::{ChangeError, Config, NetworkService, Outcome, StartError};

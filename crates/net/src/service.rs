@@ -22,13 +22,14 @@ use linux::{
 };
 use thiserror::Error;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{broadcast, mpsc, oneshot, watch},
     task::JoinSet,
 };
 
 use crate::{
     entropy, facts,
     host::{Host, HostError},
+    overlap::{Lookout, Overlap, Overlaps},
     pool::{NotDone, Pool},
     predefined::{self, DefaultNetwork},
     resolvers::Resolvers,
@@ -104,6 +105,7 @@ pub struct NetworkService {
     commands: mpsc::Sender<Command>,
     model: watch::Receiver<Arc<Model>>,
     host: Host,
+    overlaps: Overlaps,
     defaults: Arc<Defaults>,
     _tasks: Arc<Mutex<JoinSet<()>>>,
 }
@@ -140,8 +142,10 @@ impl NetworkService {
         let mut tasks = JoinSet::new();
         let watch = Watch { model: model.clone(), commands: commands.downgrade() };
         tasks.spawn(writer.run(queue, ends));
-        monitors.spawn(&mut tasks, watch);
-        let service = Self { commands, model, host, defaults: shown, _tasks: Arc::new(Mutex::new(tasks)) };
+        let overlaps = Overlaps::new();
+        monitors.spawn(&mut tasks, watch, Lookout::new(host.clone(), overlaps.clone()));
+        let service =
+            Self { commands, model, host, overlaps, defaults: shown, _tasks: Arc::new(Mutex::new(tasks)) };
         let missing = predefined::missing(&service.model(), &config.default_network)?;
         if !missing.is_empty() {
             service.change(missing).await.map_err(StartError::Predefined)?;
@@ -172,6 +176,11 @@ impl NetworkService {
     /// What is true, now and from now on.
     pub fn watch(&self) -> watch::Receiver<Arc<Model>> {
         self.model.clone()
+    }
+
+    /// Routes and addresses of the host that appear over our subnets, from now on.
+    pub fn overlaps(&self) -> broadcast::Receiver<Overlap> {
+        self.overlaps.subscribe()
     }
 
     /// Makes several requests true, together or not at all: decided, applied, stored, published.
@@ -284,9 +293,9 @@ impl Monitors {
         Ok(Self { links, rules })
     }
 
-    fn spawn(self, tasks: &mut JoinSet<()>, watch: Watch) {
+    fn spawn(self, tasks: &mut JoinSet<()>, watch: Watch, lookout: Lookout) {
         let of_rules = watch.clone();
-        tasks.spawn(async move { log(watch.links(self.links).await) });
+        tasks.spawn(async move { log(watch.links(self.links, lookout).await) });
         tasks.spawn(async move { log(of_rules.rules(self.rules).await) });
     }
 }

@@ -28,6 +28,7 @@ use tokio::{
 
 use crate::{
     host::TABLE,
+    overlap::Lookout,
     writer::{Command, Disturbance},
 };
 
@@ -75,10 +76,11 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Follows the links and addresses of the host until the service ends.
-    pub(crate) async fn links(self, mut monitor: LinkMonitor) -> io::Result<()> {
+    pub(crate) async fn links(self, mut monitor: LinkMonitor, mut lookout: Lookout) -> io::Result<()> {
         let readiness = Readiness::of(&monitor)?;
         loop {
             let event = readiness.read(|| monitor.try_next().map_err(io::Error::other)).await?;
+            lookout.see(&event, &self.model.borrow());
             let Some(disturbance) = self.of_link(&event) else { continue };
             if !self.tell(disturbance).await {
                 return Ok(());

@@ -41,6 +41,46 @@ fn subnets_of_links_of_the_host_are_refused() -> Result<()> {
 }
 
 #[test]
+fn what_appears_over_a_subnet_is_told_once() -> Result<()> {
+    let machine = machine()?;
+    machine.docker("network create --subnet 10.77.1.0/24 site").ok()?;
+    machine.docker("network create --subnet 10.77.2.0/24 other").ok()?;
+    let events = |since: &str| -> Result<Vec<String>> {
+        let format =
+            "'{{.Actor.Attributes.name}} {{.Actor.Attributes.overlaps}} {{.Actor.Attributes.interface}}'";
+        let words = format!("events --since {since} --until 0s --filter event=overlap --format {format}");
+        let mut lines: Vec<_> = machine.docker(&words).ok()?.lines().map(str::to_owned).collect();
+        lines.sort();
+        Ok(lines)
+    };
+    let come = |count: usize| {
+        let all = || events("10m").ok().filter(|lines| lines.len() >= count);
+        until("events of overlaps", all)
+            .with_context(|| format!("{:?}\n{}", events("10m"), machine.engine_log()))
+    };
+    machine
+        .sh("ip link add vpn type bridge && ip link set vpn up && ip addr add 10.77.1.9/28 dev vpn")
+        .ok()?;
+    let lines = come(1)?;
+    ensure!(lines == ["site 10.77.1.0/28 vpn"], "{lines:?}");
+    machine.sh("ip route add 10.77.0.0/16 via 198.51.100.2 && ip route replace 10.77.0.0/16 via 198.51.100.2 metric 0").ok()?;
+    let lines = come(3)?;
+    ensure!(lines[0] == "other 10.77.0.0/16 wire" && lines[1] == "site 10.77.0.0/16 wire", "{lines:?}");
+    // What is elsewhere, and what is ours, is not told.
+    machine
+        .sh("ip route add 10.88.0.0/16 via 198.51.100.2 && ip route add 0.0.0.0/1 via 198.51.100.2")
+        .ok()?;
+    machine.docker("network create --subnet 10.99.0.0/24 last").ok()?;
+    machine.docker("run -d --name web --network site busybox sleep 1000").ok()?;
+    machine.sh("ip addr add 10.99.0.64/26 dev vpn").ok()?;
+    let lines = come(4)?;
+    ensure!(lines.len() == 4 && lines[0] == "last 10.99.0.64/26 vpn", "{lines:?}");
+    let log = machine.engine_log();
+    ensure!(log.matches("overlaps a network's subnet").count() == 4, "{log}");
+    Ok(())
+}
+
+#[test]
 fn pools_avoid_what_the_user_says_and_bridges_of_others() -> Result<()> {
     let machine = machine_with(&[
         "--default-address-pool",

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use tokio::sync::broadcast::error::RecvError;
+
 use super::Engine;
 use crate::{
     ContainerId,
@@ -155,6 +157,38 @@ impl Engine {
         all.iter().any(|container| {
             container.record().connections.values().any(|connection| connection.network == Some(network.id))
         })
+    }
+
+    /// Tells of routes and addresses that appear over a network's subnet, until the engine closes.
+    pub(super) fn tell_overlaps(self: &Arc<Self>) {
+        let (engine, mut overlaps) = (Arc::clone(self), self.network.overlaps());
+        self.tasks.spawn(async move {
+            loop {
+                let overlap = tokio::select! {
+                    overlap = overlaps.recv() => overlap,
+                    () = engine.closing.cancelled() => return,
+                };
+                match overlap {
+                    Ok(overlap) => engine.tell_overlap(&overlap),
+                    // They are in the log.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
+    }
+
+    fn tell_overlap(&self, overlap: &net::Overlap) {
+        let model = self.network.model();
+        let Some(network) = model.network(&overlap.network) else { return };
+        let mut attributes = BTreeMap::from([
+            ("name".to_owned(), network.name.clone()),
+            ("type".to_owned(), network.driver.name().to_owned()),
+            ("subnet".to_owned(), overlap.subnet.to_string()),
+            ("overlaps".to_owned(), overlap.found.to_string()),
+        ]);
+        attributes.extend(overlap.link.clone().map(|link| ("interface".to_owned(), link)));
+        self.tell("network", "overlap", &network.id.to_string(), attributes);
     }
 
     fn tell_of_network(&self, network: &Network, action: &str) {

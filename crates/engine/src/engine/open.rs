@@ -68,6 +68,7 @@ impl Engine {
             crate::process::settle(Arc::make_mut(&mut record.spec), engine.host.cgroup_v2);
             engine.registry.insert(Arc::new(Container::new(record)));
         }
+        engine.tell_overlaps();
         engine.recover_all().await;
         engine.remove_strays().await;
         engine.opened.cancel();
