@@ -56,7 +56,7 @@ fn control_groups_hold_what_was_asked_for() -> Result<()> {
         ("memory.max", "67108864"),
         ("memory.low", "33554432"),
         ("cpu.max", "50000 100000"),
-        ("cpu.weight", "20"),
+        ("cpu.weight", "59"),
         ("cpuset.cpus", "0"),
         ("pids.max", "30"),
     ];

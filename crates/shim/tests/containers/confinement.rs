@@ -191,7 +191,7 @@ fn limits_are_the_groups() {
         let shares = || read("cpu", ("cpu.shares", "cpu.weight"));
         let pids = || read("pids", ("pids.max", "pids.max"));
         assert_eq!((memory(), pids()), ("67108864".to_owned(), "32".to_owned()));
-        assert_eq!(shares(), if v2 { "20" } else { "512" });
+        assert_eq!(shares(), if v2 { "59" } else { "512" });
         let quota = read("cpu", ("cpu.cfs_quota_us", "cpu.max"));
         assert_eq!(quota, if v2 { "50000 100000" } else { "50000" });
         assert_eq!(read("cpuset", ("cpuset.cpus", "cpuset.cpus")), "0");
@@ -203,7 +203,7 @@ fn limits_are_the_groups() {
         };
         client.update(more).await.expect("update");
         assert_eq!((memory(), pids()), ("134217728".to_owned(), "64".to_owned()));
-        assert_eq!(shares(), if v2 { "20" } else { "512" }, "what was not named stays");
+        assert_eq!(shares(), if v2 { "59" } else { "512" }, "what was not named stays");
         let stats = client.stats().await.expect("stats");
         assert_eq!((stats.pids_current, stats.pids_limit, stats.memory.limit), (1, 64, 128 << 20));
         assert!(stats.memory.usage > 0 && stats.cpu.total > 0 && stats.cpu.host_total > stats.cpu.total);
