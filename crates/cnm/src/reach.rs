@@ -135,6 +135,9 @@ pub enum Obstacle {
     Nobody { network: NetworkId, address: IpAddr },
     /// Both are on the network, and its endpoints may not talk to one another.
     Apart { network: NetworkId },
+    /// The question arrives. The answer would go directly over this network, on which both are and
+    /// whose endpoints may not talk; where bridged frames pass netfilter it is let through all the same.
+    AnswersApart { network: NetworkId },
     /// Nothing is routed into or out of the network.
     Internal { network: NetworkId },
     /// The address is of a network whose endpoints are reached from elsewhere by published ports only.

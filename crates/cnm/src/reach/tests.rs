@@ -214,7 +214,7 @@ fn the_host_reaches_all_and_what_is_elsewhere_is_left_to_it() {
 fn an_answer_takes_the_shortest_way_even_where_that_leads_nowhere() {
     check("data", Tcp, "10.5.0.11", 80, "shy 10.5.0.11:80 Own");
     // Its neighbour on a network whose endpoints may not talk would be answered there.
-    check("left", Tcp, "10.5.0.11", 80, "apart");
+    check("left", Tcp, "10.5.0.11", 80, "answers-apart");
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl Obstacle {
             Self::NoGateway(_) => "no-gateway",
             Self::Nobody { .. } => "nobody",
             Self::Apart { .. } => "apart",
+            Self::AnswersApart { .. } => "answers-apart",
             Self::Internal { .. } => "internal",
             Self::NotPublished { .. } => "not-published",
             Self::NotCarried { .. } => "not-carried",
@@ -88,6 +89,10 @@ impl Obstacle {
             Self::Nobody { network: id, address } => {
                 format!("nobody on network {} has the address {address}", name(id))
             }
+            Self::AnswersApart { network: id } => format!(
+                "the answer goes over network {}, whose containers may not talk to one another",
+                name(id)
+            ),
             Self::Apart { network: id } => {
                 format!("containers on network {} may not talk to one another (enable_icc=false)", name(id))
             }
@@ -127,7 +132,7 @@ impl Obstacle {
                     name(id)
                 )
             }
-            Self::Apart { network: id } => format!(
+            Self::Apart { network: id } | Self::AnswersApart { network: id } => format!(
                 "publish the port, or connect both to a network without com.docker.network.bridge.enable_icc=false; {} stays as it is",
                 name(id)
             ),

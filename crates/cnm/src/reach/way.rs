@@ -193,7 +193,7 @@ impl<'a> Packet<'a> {
         let answers = |sandbox: &SandboxId| from.is_none_or(|from| self.may_answer_by(sandbox, from));
         match held {
             Some((_, sandbox)) if open && !answers(&sandbox) => {
-                Verdict::Fails(Obstacle::Apart { network: from.map_or(id, |from| from.id) })
+                Verdict::Fails(Obstacle::AnswersApart { network: from.map_or(id, |from| from.id) })
             }
             Some((_, sandbox)) if open => {
                 self.arrives(Place::Sandbox(sandbox), (self.to, self.port), Way::Routed(id), Seen::Own)

@@ -222,7 +222,7 @@ fn bodies_are_read_by_dockers_rules() {
         json,
         r#"{"Name":1}"#,
         400,
-        "cannot unmarshal number into Go struct field NetworkCreateRequest.Name of type string",
+        "cannot unmarshal number into Go struct field CreateRequest.Name of type string",
     );
     check(&server, json, &"[".repeat(200_000), 400, "invalid JSON");
 }

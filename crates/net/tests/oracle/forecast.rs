@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use cnm::{
     Family, Model, Proto,
-    reach::{Place, Seen, Target, Verdict, ping, reach},
+    reach::{Obstacle, Place, Seen, Target, Verdict, ping, reach},
 };
 
 use super::{
@@ -91,6 +91,9 @@ impl Forecast {
             Some(proto) => reach(model, from, target, proto, port),
             None => ping(model, from, target),
         };
+        if machine.filters_bridged && matches!(verdict, Verdict::Fails(Obstacle::AnswersApart { .. })) {
+            return None;
+        }
         let expected = match &verdict {
             Verdict::Arrives(arrival) => {
                 // Whoever gets an echo request replies.
