@@ -81,7 +81,7 @@ impl Attachment<'_> {
         let end = if *passes_signals && !streams.tty {
             tokio::select! {
                 end = carrying => end?,
-                () = signals::pass_on(client, id) => End::Output,
+                failure = signals::pass_on(client, id) => return Err(failure),
             }
         } else {
             carrying.await?
@@ -92,7 +92,7 @@ impl Attachment<'_> {
         let exit: ContainerWaitResponse = if *passes_signals && !streams.tty {
             tokio::select! {
                 exit = waiting.json() => exit?,
-                () = signals::pass_on(client, id) => ContainerWaitResponse::default(),
+                failure = signals::pass_on(client, id) => return Err(failure),
             }
         } else {
             waiting.json().await?

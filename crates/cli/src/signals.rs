@@ -6,6 +6,7 @@ use futures_util::stream::{Stream, StreamExt, poll_fn, select_all};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::{Call, Client};
+use crate::failure::Failure;
 
 /// What a person or a supervisor sends to a program that it started.
 const PASSED_ON: [(i32, &str); 8] = [
@@ -18,6 +19,8 @@ const PASSED_ON: [(i32, &str); 8] = [
     (15, "TERM"),
     (18, "CONT"),
 ];
+/// How often somebody asks for the end until it comes, as with Docker.
+const PATIENCE: u8 = 3;
 /// What ends a program that says nothing else.
 const ENDING: [(i32, &str); 4] = [(1, "HUP"), (2, "INT"), (3, "QUIT"), (15, "TERM")];
 
@@ -29,13 +32,20 @@ fn caught(signals: &[(i32, &'static str)]) -> io::Result<impl Stream<Item = (i32
     Ok(select_all(signals.iter().map(one).collect::<io::Result<Vec<_>>>()?))
 }
 
-/// Passes all signals on to the first process of a container, without end.
-pub(crate) async fn pass_on(client: &Client, container: &str) {
+/// Passes all signals on to the first process of a container, which may ignore them: who asks for the third time gets
+/// the end of this program.
+pub(crate) async fn pass_on(client: &Client, container: &str) -> Failure {
     let Ok(mut signals) = caught(&PASSED_ON) else { return std::future::pending().await };
+    let mut patience = PATIENCE;
     while let Some((_, name)) = signals.next().await {
         // It may have ended already; its end is seen elsewhere.
         drop(client.done(Call::post(["containers", container, "kill"]).query("signal", name)).await);
+        patience -= u8::from(matches!(name, "INT" | "TERM"));
+        if patience == 0 {
+            break;
+        }
     }
+    Failure::Said(format!("got {PATIENCE} SIGTERM/SIGINTs, forcefully exiting"))
 }
 
 /// Waits for a signal that ends this program; gives the exit code that shells give it.

@@ -41,6 +41,7 @@ fn a_plan_changes_nothing_and_is_what_happens() -> Result<()> {
     let commands = [
         ("network create", "--subnet 10.9.0.0/24 site"),
         ("run", "-d --name web --network site -p 8080:80 -p 7000-7009:7000-7009 busybox sleep 1000"),
+        ("run", "-d -p 8081:80 busybox sleep 1000"),
         ("network connect", "bridge web"),
         ("network disconnect", "bridge web"),
         ("network disconnect", "site web"),

@@ -360,3 +360,23 @@ fn full_logs_are_rotated_and_still_followed() -> Result<()> {
     ensure!(machine.sh(&format!("ls {log}*")).code != 0, "they are removed with their container");
     Ok(())
 }
+
+#[test]
+fn who_asks_for_the_end_three_times_is_let_go() -> Result<()> {
+    let machine = machine()?;
+    for client in ["docker", OURS] {
+        let name = format!("deaf-{}", client.len());
+        let run = format!("{client} run --name {name} busybox sh -c \"trap '' TERM; echo up; sleep 1000\"");
+        let asked = format!(
+            "{run} >/dev/null & client=$!
+            until docker logs {name} 2>/dev/null | grep -q up; do sleep 0.05; done
+            while kill -TERM $client 2>/dev/null; do sleep 0.2; done
+            wait $client; echo ended $?"
+        );
+        let said = machine.sh(&asked);
+        ensure!(said.stdout.trim() == "ended 1", "{client}: {said:?}");
+        ensure!(said.stderr.contains("got 3 SIGTERM/SIGINTs, forcefully exiting"), "{client}: {said:?}");
+        ensure!(is_running(&machine, &name)?, "{client}: the container lives");
+    }
+    Ok(())
+}

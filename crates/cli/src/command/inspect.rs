@@ -38,6 +38,38 @@ pub(crate) struct InspectKind {
 /// Kinds in the order in which they are looked for.
 const KINDS: [&str; 4] = ["container", "image", "network", "volume"];
 
+/// How what was found is shown.
+enum Form {
+    Pretty,
+    /// One list on one line.
+    Json,
+    /// A line for each.
+    Lines(Template),
+}
+
+impl Form {
+    fn parse(format: &str) -> Result<Self, Failure> {
+        match format {
+            "" => Ok(Self::Pretty),
+            "json" => Ok(Self::Json),
+            text => Ok(Self::Lines(Template::parse(text)?)),
+        }
+    }
+
+    fn print(&self, found: Vec<Value>) -> Result<(), Failure> {
+        match self {
+            Self::Pretty => output::line(&Value::List(found).pretty())?,
+            Self::Json => output::line(&Value::List(found).compact())?,
+            Self::Lines(template) => {
+                for value in found {
+                    output::line(&template.fill(&value)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Inspect {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         match &self.r#type {
@@ -50,11 +82,7 @@ impl Inspect {
 impl InspectKind {
     /// Looks for each name among objects of these kinds.
     pub(crate) async fn run(self, kinds: &[&str], client: &Client) -> Result<(), Failure> {
-        let template = match self.format.as_deref() {
-            None | Some("") => None,
-            Some("json") => Some(Template::parse("{{json .}}")?),
-            Some(text) => Some(Template::parse(text)?),
-        };
+        let form = Form::parse(self.format.as_deref().unwrap_or_default())?;
         let (mut found, mut failures) = (Vec::new(), Vec::new());
         for name in &self.names {
             match self.find(name, kinds, client).await {
@@ -62,14 +90,7 @@ impl InspectKind {
                 Err(failure) => failures.push(failure),
             }
         }
-        match template {
-            None => output::line(&Value::List(found).pretty())?,
-            Some(template) => {
-                for value in found {
-                    output::line(&template.fill(&value)?)?;
-                }
-            }
-        }
+        form.print(found)?;
         let Some(last) = failures.pop() else { return Ok(()) };
         failures.iter().filter_map(Failure::text).for_each(|text| output::warn(&text));
         Err(last)

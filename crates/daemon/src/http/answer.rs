@@ -44,6 +44,11 @@ impl Refusal {
         Self::not_found("page not found")
     }
 
+    /// What a thread was asked to do ended with it.
+    pub(crate) fn lost() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the engine made a mistake, which is in its log")
+    }
+
     /// The refusal for an error of the engine.
     pub(crate) fn of(kind: engine::Kind, error: &dyn std::error::Error) -> Self {
         Self { is_failure: kind == engine::Kind::System, ..Self::new(status(kind), engine::chain(error)) }

@@ -45,9 +45,7 @@ where
 {
     let images = Arc::clone(app.engine.images());
     let done = tokio::task::spawn_blocking(move || work(&images)).await;
-    let lost =
-        |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the engine made a mistake, which is in its log");
-    Ok(done.map_err(lost)??)
+    Ok(done.map_err(|_| Refusal::lost())??)
 }
 
 /// Every image, as disk usage shows them.
@@ -145,7 +143,7 @@ async fn create(State(app): State<App>, query: Query, request: Request<Body>) ->
     let body = request.into_body();
     match query.text("fromSrc") {
         "-" => match upload::Import::read(&query) {
-            Ok(import) => Ok(upload::import(&app, body, import)),
+            Ok(import) => upload::import(&app, body, import).await,
             Err(refusal) => {
                 drain(body).await;
                 Err(refusal)
@@ -165,7 +163,8 @@ async fn create(State(app): State<App>, query: Query, request: Request<Body>) ->
 
 /// The status of every error of the image store. A new one does not compile until it has one.
 mod refused {
-    use engine::image::{LookupError, ParseReferenceError, RemoveError, StoreError, TagError};
+    use engine::Kind;
+    use engine::image::{LoadError, LookupError, ParseReferenceError, RemoveError, StoreError, TagError};
     use hyper::StatusCode;
 
     use crate::http::answer::Refusal;
@@ -201,6 +200,28 @@ mod refused {
 
     const fn reference(_: &ParseReferenceError) -> StatusCode {
         StatusCode::BAD_REQUEST
+    }
+
+    /// An archive that is wrong has Docker's status, and is nothing that the engine has to be looked after for.
+    impl From<LoadError> for Refusal {
+        fn from(error: LoadError) -> Self {
+            let kind = match &error {
+                LoadError::Io(_) | LoadError::Store(_) => Kind::System,
+                LoadError::NotAnImage
+                | LoadError::Archive(_)
+                | LoadError::TooLarge { .. }
+                | LoadError::Missing { .. }
+                | LoadError::Document { .. }
+                | LoadError::DocumentTooLarge { .. }
+                | LoadError::WrongDigest { .. }
+                | LoadError::LayerCount { .. }
+                | LoadError::WrongSystem { .. }
+                | LoadError::NoPlatform { .. }
+                | LoadError::Name { .. }
+                | LoadError::Layer { .. } => Kind::Refused,
+            };
+            Self::of(kind, &error)
+        }
     }
 
     macro_rules! refuse {

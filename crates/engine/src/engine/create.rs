@@ -35,7 +35,7 @@ impl Engine {
         if let Base::Image(image) = &base {
             merge(&mut spec, image.config());
         }
-        let name = spec.name.clone().unwrap_or_default();
+        let name = spec.name.clone().unwrap_or_else(|| names::name([0; 4], 0));
         let mut record = Record::new(&name, spec);
         let model = self.network.model();
         record.connections = network::connections(&record.spec.network, &model);

@@ -9,11 +9,17 @@ mod limits;
 
 pub(crate) use limits::check_available;
 
+/// The longest name of a container or volume, in bytes.
+const NAME_MAX: usize = 255;
+
 /// Why a specification makes no sense.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SpecError {
     #[error("Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
     Name { name: String },
+    // Docker has no limit.
+    #[error("Invalid container name ({name}), only {NAME_MAX} characters are allowed")]
+    LongName { name: String },
     #[error("no command specified")]
     NoCommand,
     #[error("config cannot be empty in order to create a container")]
@@ -120,15 +126,23 @@ pub fn check(spec: &ContainerSpec) -> Result<(), SpecError> {
 
 /// Refuses a name that is not one.
 pub(crate) fn check_name(name: &str) -> Result<(), SpecError> {
-    if is_name(name) { Ok(()) } else { Err(SpecError::Name { name: name.to_owned() }) }
+    match name {
+        name if is_name(name) => Ok(()),
+        name if is_word(name) => Err(SpecError::LongName { name: name.to_owned() }),
+        name => Err(SpecError::Name { name: name.to_owned() }),
+    }
 }
 
-/// Whether a text is `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+/// Whether a text is `[a-zA-Z0-9][a-zA-Z0-9_.-]+` and not too long.
 pub(crate) fn is_name(text: &str) -> bool {
+    is_word(text) && text.len() <= NAME_MAX
+}
+
+fn is_word(text: &str) -> bool {
     let mut characters = text.chars();
     let first = characters.next().is_some_and(|c| c.is_ascii_alphanumeric());
     let others = characters.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
-    first && others && (2..=255).contains(&text.len())
+    first && others && text.len() >= 2
 }
 
 fn check_command(spec: &ContainerSpec) -> Result<(), SpecError> {

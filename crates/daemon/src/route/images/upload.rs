@@ -1,29 +1,35 @@
 //! Archives that come in: load and import.
 //!
 //! The image store reads from a thread that may block; the body arrives in a task. Between them is a short queue.
-//! Progress goes the other way, into the answer, whose status is sent before anything is known to be right: what
-//! goes wrong is its last line. The body is read to its end whatever happens, so that the client reads that line.
+//! Progress of a load goes the other way, into the answer, whose status is sent before anything is known to be right:
+//! what goes wrong is its last line. An import has none, so that its status says how it went. The body is read to its
+//! end whatever happens, so that the client reads the answer; one that says nothing for too long has ended.
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::progress::Progress;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::{Buf, Bytes};
-use engine::image::{ImageConfig, ImportOptions, Reference};
+use engine::image::{ImageConfig, ImportOptions, LoadError, Reference};
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
 use crate::app::App;
 use crate::convert::{changes, image};
-use crate::http::answer::{Refusal, streaming};
+use crate::http::answer::{Answer, Refusal, streaming};
 use crate::http::query::Query;
 use crate::http::stream::{body, line};
 
 /// Pieces of a body that wait to be read, and lines that wait to be sent.
 const QUEUE: usize = 16;
+/// How long a body may say nothing before it is given up: a thread waits for it.
+const SILENCE: Duration = Duration::from_mins(5);
 
 /// Loads the images of an archive.
 pub(super) fn load(app: &App, archive: Body, is_loud: bool) -> Response {
@@ -69,15 +75,16 @@ impl Import {
 }
 
 /// Makes an image of the archive of a root file system.
-pub(super) fn import(app: &App, archive: Body, Import(options): Import) -> Response {
+pub(super) async fn import(app: &App, archive: Body, Import(options): Import) -> Answer {
     let engine = Arc::clone(&app.engine);
-    answer(app, archive, move |reader, _| {
+    let work = Work::start(app, archive, move |reader| -> Result<String, LoadError> {
         let name = options.name.as_ref().map(Reference::familiar);
-        let id = engine.images().import(reader, options, &|_| {}).map_err(|error| engine::chain(&error))?;
-        let id = id.to_string();
+        let id = engine.images().import(reader, options, &|_| {})?.to_string();
         engine.tell("image", "import", &id, [("name".to_owned(), name.unwrap_or_else(|| id.clone()))].into());
-        Ok(vec![Progress { status: id, ..Progress::default() }])
-    })
+        Ok(id)
+    });
+    let status = work.end().await??;
+    Ok(streaming("application/json", Body::from(line(&Progress { status, ..Progress::default() }))))
 }
 
 /// Gives the archive to `work` on a thread of its own and answers with its lines, the result's last.
@@ -86,17 +93,15 @@ fn answer(
     archive: Body,
     work: impl FnOnce(Reader, &mpsc::Sender<Bytes>) -> Result<Vec<Progress>, String> + Send + 'static,
 ) -> Response {
-    let (pieces, incoming) = mpsc::channel(QUEUE);
     let (lines, mut outgoing) = mpsc::channel(QUEUE);
-    let reading = app.hijacks.tasks.spawn(feed(archive, pieces).instrument(Span::current()));
     let told = lines.clone();
-    let reader = Reader { pieces: incoming, piece: Bytes::new() };
-    let working = app.hijacks.tasks.spawn_blocking(move || work(reader, &told));
+    let work = Work::start(app, archive, move |reader| work(reader, &told));
     app.hijacks.tasks.spawn(async move {
-        let lost = |_| Err("the engine made a mistake, which is in its log".to_owned());
-        let last =
-            working.await.unwrap_or_else(lost).unwrap_or_else(|message| vec![Progress::failure(message)]);
-        drop(reading.await);
+        let failure = |message| vec![Progress::failure(message)];
+        let last = match work.end().await {
+            Ok(result) => result.unwrap_or_else(failure),
+            Err(refusal) => failure(refusal.message),
+        };
         for progress in last {
             drop(lines.send(line(&progress)).await);
         }
@@ -105,14 +110,46 @@ fn answer(
     streaming("application/json", body(lines, app.stop()))
 }
 
+/// A thread that reads a body, and the task that feeds it.
+struct Work<T> {
+    reading: JoinHandle<()>,
+    working: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Work<T> {
+    fn start(app: &App, archive: Body, work: impl FnOnce(Reader) -> T + Send + 'static) -> Self {
+        let (pieces, incoming) = mpsc::channel(QUEUE);
+        let reader = Reader { pieces: incoming, piece: Bytes::new() };
+        let reading = feed(archive, pieces, SILENCE).instrument(Span::current());
+        Self {
+            reading: app.hijacks.tasks.spawn(reading),
+            working: app.hijacks.tasks.spawn_blocking(move || work(reader)),
+        }
+    }
+
+    /// Waits for both.
+    async fn end(self) -> Result<T, Refusal> {
+        let result = self.working.await;
+        drop(self.reading.await);
+        result.map_err(|_| Refusal::lost())
+    }
+}
+
 /// Carries the body to the reader, and on to its end when nobody reads any more.
-async fn feed(mut archive: Body, pieces: mpsc::Sender<io::Result<Bytes>>) {
+async fn feed(mut archive: Body, pieces: mpsc::Sender<io::Result<Bytes>>, silence: Duration) {
     let mut is_read = true;
-    while let Some(frame) = archive.frame().await {
-        let piece = match frame.map(hyper::body::Frame::into_data) {
-            Ok(Ok(data)) => Ok(data),
-            Ok(Err(_trailers)) => continue,
-            Err(error) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)),
+    loop {
+        let piece = match timeout(silence, archive.frame()).await {
+            Ok(None) => return,
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => Ok(data),
+                Err(_trailers) => continue,
+            },
+            Ok(Some(Err(error))) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("nothing of the body came for {} seconds", silence.as_secs()),
+            )),
         };
         let is_broken = piece.is_err();
         is_read = is_read && pieces.send(piece).await.is_ok();
@@ -139,5 +176,26 @@ impl Read for Reader {
         let length = buffer.len().min(self.piece.len());
         self.piece.copy_to_slice(&mut buffer[..length]);
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_falls_silent_is_given_up() {
+        let (sender, mut receiver) = mpsc::channel::<io::Result<Bytes>>(1);
+        let stream = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context));
+        let (pieces, mut read) = mpsc::channel(QUEUE);
+        let feeding = feed(Body::from_stream(stream), pieces, Duration::from_millis(20));
+        let reading = async {
+            sender.send(Ok(Bytes::from_static(b"begun"))).await.expect("somebody reads");
+            assert_eq!(read.recv().await.expect("a piece").expect("bytes"), "begun");
+            let error = read.recv().await.expect("an end").expect_err("nothing more was sent");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert!(read.recv().await.is_none());
+        };
+        tokio::join!(feeding, reading);
     }
 }

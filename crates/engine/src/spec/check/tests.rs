@@ -38,6 +38,11 @@ fn names_are_words() {
         let text = format!("Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed");
         refuses(|spec| spec.name = Some(name.to_owned()), &text);
     }
+    let longest = "x".repeat(NAME_MAX);
+    assert_eq!(check_name(&longest), Ok(()));
+    let longer = longest + "x";
+    let text = format!("Invalid container name ({longer}), only 255 characters are allowed");
+    refuses(|spec| spec.name = Some(longer.clone()), &text);
 }
 
 #[test]
