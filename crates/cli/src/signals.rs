@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::{Call, Client};
 use crate::failure::Failure;
+use crate::output;
 
 /// What a person or a supervisor sends to a program that it started.
 const PASSED_ON: [(i32, &str); 8] = [
@@ -45,7 +46,8 @@ pub(crate) async fn pass_on(client: &Client, container: &str) -> Failure {
             break;
         }
     }
-    Failure::Said(format!("got {PATIENCE} SIGTERM/SIGINTs, forcefully exiting"))
+    output::warn(&format!("got {PATIENCE} SIGTERM/SIGINTs, forcefully exiting"));
+    Failure::Exit(1)
 }
 
 /// Waits for a signal that ends this program; gives the exit code that shells give it.
