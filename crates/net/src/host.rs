@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use cnm::SandboxId;
 use cnm::apply::{Extent, Kernel, KernelError, Refusal};
@@ -85,6 +85,17 @@ pub struct Host {
     shared: Arc<Shared>,
 }
 
+/// A handle that keeps nothing open: who watches must not hold ports and sockets longer than who uses them.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakHost(Weak<Shared>);
+
+impl WeakHost {
+    /// The host, if it is still open.
+    pub(crate) fn upgrade(&self) -> Option<Host> {
+        self.0.upgrade().map(|shared| Host { shared })
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     mark: Mark,
@@ -138,6 +149,10 @@ impl Host {
     /// Where the namespace of a sandbox of ours is kept.
     pub fn namespace(&self, sandbox: &SandboxId) -> PathBuf {
         self.shared.path(sandbox)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakHost {
+        WeakHost(Arc::downgrade(&self.shared))
     }
 
     /// Whether a link carries this engine's mark.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use linux::rtnl::Event;
 use tokio::sync::broadcast;
 
-use crate::host::Host;
+use crate::host::{Host, WeakHost};
 
 /// How many may be told before somebody listens.
 const UNHEARD: usize = 64;
@@ -42,14 +42,14 @@ impl Overlaps {
 /// Follows the host's routes and addresses; says each overlap once, until it is gone.
 #[derive(Debug)]
 pub(crate) struct Lookout {
-    host: Host,
+    host: WeakHost,
     told: BTreeSet<(IpNet, Option<u32>)>,
     overlaps: Overlaps,
 }
 
 impl Lookout {
-    pub(crate) fn new(host: Host, overlaps: Overlaps) -> Self {
-        Self { host, told: BTreeSet::new(), overlaps }
+    pub(crate) fn new(host: &Host, overlaps: Overlaps) -> Self {
+        Self { host: host.downgrade(), told: BTreeSet::new(), overlaps }
     }
 
     /// Looks at what happened to the host.
@@ -68,9 +68,10 @@ impl Lookout {
         if found.prefix_len() <= 1 || model.network_by_pool(&found).is_none() {
             return;
         }
-        let link = index.map(|index| self.host.link(index));
+        let Some(host) = self.host.upgrade() else { return };
+        let link = index.map(|index| host.link(index));
         let Some(link) = link.map_or(Some(None), |link| link.map(Some)) else { return };
-        if link.as_ref().is_some_and(|link| self.host.is_ours(link)) || !self.told.insert((found, index)) {
+        if link.as_ref().is_some_and(|link| host.is_ours(link)) || !self.told.insert((found, index)) {
             return;
         }
         let link = link.map(|link| link.name);

@@ -143,7 +143,7 @@ impl NetworkService {
         let watch = Watch { model: model.clone(), commands: commands.downgrade() };
         tasks.spawn(writer.run(queue, ends));
         let overlaps = Overlaps::new();
-        monitors.spawn(&mut tasks, watch, Lookout::new(host.clone(), overlaps.clone()));
+        monitors.spawn(&mut tasks, watch, Lookout::new(&host, overlaps.clone()));
         let service =
             Self { commands, model, host, overlaps, defaults: shown, _tasks: Arc::new(Mutex::new(tasks)) };
         let missing = predefined::missing(&service.model(), &config.default_network)?;
