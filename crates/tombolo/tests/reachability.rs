@@ -97,7 +97,9 @@ fn why_names_what_others_did() -> Result<()> {
     site.is("client", "web:80", if bridged { "foreign-drop" } else { "reachable" })?;
     machine.sh("nft delete table inet wall").ok()?;
     site.is("outside", &published, "reachable")?;
-    machine.sh("sysctl -qw net.ipv4.ip_forward=0").ok()?;
+    let key =
+        machine.inspect("web")?["NetworkSettings"]["SandboxKey"].as_str().unwrap_or_default().to_owned();
+    machine.sh(&format!("nsenter --net={key} ip route del default")).ok()?;
     site.is("outside", &published, "kernel")?;
     machine.tombolo("network check --repair").ok()?;
     site.is("outside", &published, "reachable")?;

@@ -3,6 +3,8 @@
 //! A client that sends `Upgrade: tcp` gets `101` and then both directions raw. One that does not (before API 1.20)
 //! gets the output as the body of a `200`, and has no input.
 
+use std::time::Duration;
+
 use api::version::Version;
 use axum::body::Body;
 use axum::extract::Request;
@@ -26,6 +28,8 @@ use api::detach::DetachKeys;
 
 /// Bytes of input that are read at once.
 const PIECE: usize = 32 << 10;
+/// How long a client may go on writing when all is said.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// What belongs to all hijacked connections: who owns their tasks, and what ends them.
 #[derive(Clone, Debug, Default)]
@@ -107,20 +111,28 @@ enum End {
 impl Session {
     /// Carries both directions until the output ends, the client detaches, or nobody reads.
     async fn run(self, connection: Upgraded) {
-        let (reader, writer) = tokio::io::split(TokioIo::new(connection));
+        let (mut reader, writer) = tokio::io::split(TokioIo::new(connection));
         let Attached { output, input, tty } = self.attached;
         let carrying_out = carry_out(output, writer, Framing::of_tty(tty));
         let Some(input) = input else {
             carrying_out.await;
             return;
         };
-        let carrying_in = carry_in(reader, input, tty.then_some(self.keys), self.closes_input && !tty);
+        let carrying_in = carry_in(&mut reader, input, tty.then_some(self.keys), self.closes_input && !tty);
         tokio::pin!(carrying_out);
-        tokio::select! {
-            () = &mut carrying_out => {}
-            end = carrying_in => if end == End::OneWay {
-                carrying_out.await;
-            },
+        let is_over = tokio::select! {
+            () = &mut carrying_out => true,
+            end = carrying_in => {
+                if end == End::OneWay {
+                    carrying_out.await;
+                }
+                end == End::OneWay
+            }
+        };
+        if is_over {
+            // A client that still writes would see its connection reset, and not what it was told.
+            let rest = async { tokio::io::copy(&mut reader, &mut tokio::io::sink()).await };
+            drop(tokio::time::timeout(LINGER, rest).await);
         }
     }
 }
@@ -141,7 +153,7 @@ async fn carry_out(
 
 /// From the client to the process.
 async fn carry_in(
-    mut reader: ReadHalf<TokioIo<Upgraded>>,
+    reader: &mut ReadHalf<TokioIo<Upgraded>>,
     input: Input,
     mut keys: Option<DetachKeys>,
     closes: bool,

@@ -110,6 +110,10 @@ impl Engine {
                 return Err(of(ProcessError::Io { what, source: std::io::ErrorKind::TimedOut.into() }));
             }
         }
+        if matches!(container.record().state, State::Restarting(_)) {
+            // It had ended by itself just before, and its policy was quicker.
+            self.give_up_restarting(container).await.map_err(of)?;
+        }
         self.tell_container(&container.record(), "stop", &[]);
         Ok(Done::Now)
     }
