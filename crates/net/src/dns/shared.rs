@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::message::{Transport, UDP_MOST, limit};
 
+/// Nanoseconds of a second.
+const NANOS: u128 = 1_000_000_000;
 /// Where the question begins (RFC 1035 §4.1.1).
 const HEADER: usize = 12;
 /// Types of records (RFC 1035 §3.2.2, RFC 6891, RFC 8945).
@@ -106,7 +108,7 @@ impl<'a> Ask<'a> {
 
     /// What to say to who asks, by a reply of this age.
     pub(super) fn reply(&self, known: &Reply, age: Duration, transport: Transport) -> Vec<u8> {
-        let seconds = u32::try_from(age.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        let seconds = u32::try_from(age.as_nanos().div_ceil(NANOS)).unwrap_or(u32::MAX);
         let whole = known.bytes.len() + 11 * usize::from(self.edns.is_some());
         let is_too_long = whole > limit(transport, self.edns);
         let end = HEADER + self.question.len();
