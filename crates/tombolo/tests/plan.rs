@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use testkit::Machine;
 
-/// All that a plan could have touched; whether a link has a carrier settles by itself.
+/// All that a plan could have touched; carriers and link-local addresses settle by themselves.
 fn everything(machine: &Machine) -> Result<String> {
-    let script = "ip -o link | sed 's/<[^>]*>//; s/state [A-Z]*//' | sort; ip -o addr | sed 's/valid_lft.*//'; ip route | sed 's/ linkdown//'; nft -s list ruleset;
+    let script = "ip -o link | sed 's/<[^>]*>//; s/state [A-Z]*//' | sort; ip -o addr | sed 's/valid_lft.*//' | grep -v fe80:; ip route | sed 's/ linkdown//'; nft -s list ruleset;
         docker network ls --no-trunc | sort; docker ps -a --no-trunc -q; ls \"$(dirname \"${DOCKER_HOST#unix://}\")\"/exec/netns";
     machine.sh(script).ok()
 }
