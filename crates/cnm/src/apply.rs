@@ -99,20 +99,21 @@ pub struct Failed {
 /// states of disjoint parts of the model can be applied at the same time.
 pub fn apply(kernel: &mut impl Kernel, from: &State, to: &State) -> Result<(), Failed> {
     let reaping = apply_but_reaping(kernel, from, to)?;
-    let failed = |cause, kernel: &mut _| Failed { cause, left_behind: put_back(kernel, from, to) };
-    reaping.steps.iter().try_for_each(|step| kernel.run(step)).map_err(|cause| failed(cause, kernel))
+    run(kernel, &reaping, (from, to))
 }
 
 /// The same, but for what nobody waits for ([`Plan::split_reaping`]): that is answered,
 /// to be run when the change is kept. What fails of it is for a reconciliation.
 pub fn apply_but_reaping(kernel: &mut impl Kernel, from: &State, to: &State) -> Result<Plan, Failed> {
     let (changes, reaping) = plan(from, to).split_reaping();
-    for step in &changes.steps {
-        if let Err(cause) = kernel.run(step) {
-            return Err(Failed { cause, left_behind: put_back(kernel, from, to) });
-        }
-    }
+    run(kernel, &changes, (from, to))?;
     Ok(reaping)
+}
+
+/// Runs a part of what leads from one state to the other; if it fails, all of that is put back.
+fn run(kernel: &mut impl Kernel, part: &Plan, (from, to): (&State, &State)) -> Result<(), Failed> {
+    let done = part.steps.iter().try_for_each(|step| kernel.run(step));
+    done.map_err(|cause| Failed { cause, left_behind: put_back(kernel, from, to) })
 }
 
 /// Takes the objects of both states back to the first; says what it could not.

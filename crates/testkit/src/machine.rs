@@ -223,9 +223,15 @@ impl Machine {
 
     /// Runs a shell script at the neighbour's.
     pub fn outside(&self, script: &str) -> Output {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", "outside", "/bin/sh", "-c", script]);
-        self.run(command, script)
+        self.sh(&at_outside(script))
+    }
+
+    /// Starts a shell script at the neighbour's that nobody listens to, to be ended by the caller.
+    ///
+    /// # Errors
+    /// If there is no shell.
+    pub fn start_outside(&self, script: &str) -> Result<Child> {
+        self.start_sh(&at_outside(script))
     }
 
     fn run(&self, mut command: Command, shown: &str) -> Output {
@@ -312,6 +318,11 @@ impl Machine {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The command that runs a script at the neighbour's, in the place of the shell that reads it.
+fn at_outside(script: &str) -> String {
+    format!("exec ip netns exec outside /bin/sh -c '{}'", script.replace('\'', r"'\''"))
 }
 
 impl Drop for Machine {

@@ -42,13 +42,11 @@ fn shim(machine: &Machine, container: &str) -> Result<i32> {
     Ok(i32::try_from(shims[0].0)?)
 }
 
-/// Waits for the end of a process that another one's child is.
+/// Waits for the end of a process that is another one's child.
 fn wait_for_end(machine: &Machine, pid: i32) -> Result<()> {
-    until("the end of a process", || {
-        let all = machine.processes();
-        (!all.iter().any(|(other, command)| i64::from(*other) == i64::from(pid) && !command.is_empty()))
-            .then_some(())
-    })
+    // One that has ended and is not yet waited for has no command line.
+    let runs = |(other, command): &(u32, String)| i32::try_from(*other) == Ok(pid) && !command.is_empty();
+    until("the end of a process", || (!machine.processes().iter().any(runs)).then_some(()))
 }
 
 fn state(machine: &Machine, container: &str) -> Result<(String, i64)> {

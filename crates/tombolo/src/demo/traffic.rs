@@ -1,10 +1,6 @@
 //! Somebody who never stops fetching.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
+use std::{fs, path::PathBuf, process::Child};
 
 use anyhow::{Context, Result};
 use testkit::{Machine, until};
@@ -24,11 +20,7 @@ impl<'a> Traffic<'a> {
             "while true; do curl -sS --max-time 2 -o /dev/null {url} && echo good || echo bad; done > {}",
             notes.display()
         );
-        #[expect(clippy::disallowed_methods, reason = "the neighbour is no request of ours")]
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", "outside", "/bin/sh", "-c", &script]);
-        command.stdin(Stdio::null()).stderr(Stdio::null());
-        let child = machine.spawn(command).context("cannot start the traffic")?;
+        let child = machine.start_outside(&script).context("cannot start the traffic")?;
         Ok(Self { machine, child, notes })
     }
 
