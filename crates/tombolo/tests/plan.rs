@@ -43,6 +43,7 @@ fn a_plan_changes_nothing_and_is_what_happens() -> Result<()> {
         ("run", "-d --name web --network site -p 8080:80 -p 7000-7009:7000-7009 busybox sleep 1000"),
         ("run", "-d -p 8081:80 busybox sleep 1000"),
         ("network connect", "bridge web"),
+        ("update", "--publish-add 8088:88 --publish-rm 7003-7005 web"),
         ("network disconnect", "bridge web"),
         ("network disconnect", "site web"),
         ("network rm", "site"),
@@ -66,11 +67,13 @@ fn a_plan_changes_nothing_and_is_what_happens() -> Result<()> {
 #[test]
 fn a_plan_is_refused_as_the_command_would_be() -> Result<()> {
     let machine = Machine::start(env!("CARGO_BIN_EXE_tombolo"))?;
+    machine.tombolo("run -d --name web busybox sleep 1000").ok()?;
     for command in [
         "network create --plan bridge",
         "network rm --plan host",
         "network connect --plan bridge nobody",
         "run --plan --network nowhere busybox true",
+        "update --plan --publish-rm 81/tcp web",
     ] {
         let planned = machine.tombolo(command);
         let done = machine.tombolo(&command.replace(" --plan", ""));

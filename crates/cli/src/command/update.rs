@@ -3,6 +3,7 @@
 use api::container::{ContainerUpdateRequest, ContainerUpdateResponse};
 use clap::Args;
 
+use super::plan::{self, PlanOnly};
 use crate::client::{Call, Client};
 use crate::create::CommonLimits;
 use crate::failure::Failure;
@@ -23,6 +24,8 @@ pub(crate) struct Update {
     /// Publish a port no longer: [IP:]HOST[:CONTAINER][/PROTOCOL], with ranges
     #[arg(long, value_name = "PORT")]
     publish_rm: Vec<String>,
+    #[command(flatten)]
+    plan: PlanOnly,
     /// Names or ids of containers
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -39,6 +42,13 @@ impl Update {
         if request == ContainerUpdateRequest::default() {
             let text = "you must provide one or more flags when using this command, such as --memory 512m";
             return Err(Failure::Said(text.to_owned()));
+        }
+        if self.plan.is_wanted() {
+            for name in &self.containers {
+                let call = plan::call("container", "update").query("container", name).json(&request);
+                self.plan.print(client, call).await?;
+            }
+            return Ok(());
         }
         output::each(&self.containers, async |name| {
             let call = Call::post(["containers", name, "update"]).json(&request);

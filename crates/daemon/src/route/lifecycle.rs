@@ -177,6 +177,14 @@ async fn update(
     Path(id): Path<String>,
     Json(request): Json<ContainerUpdateRequest>,
 ) -> Answer {
+    let (update, unheard) = wanted_update(request)?;
+    let more = app.engine.update(&id, update).await?;
+    let warnings: Vec<String> = unheard.into_iter().chain(more).collect();
+    Ok(ok(&ContainerUpdateResponse { warnings: Some(warnings).filter(|warnings| !warnings.is_empty()) }))
+}
+
+/// What the engine is to change, and warnings of what it does not heed.
+pub(crate) fn wanted_update(request: ContainerUpdateRequest) -> Result<(Update, Vec<String>), Refusal> {
     let ContainerUpdateRequest { resources, restart_policy, publish_add, publish_remove } = request;
     let parts = limits::parts(resources)?;
     let update = Update {
@@ -185,9 +193,7 @@ async fn update(
         publish: port::publish(publish_add)?,
         withdraw: port::withdraw(&publish_remove.unwrap_or_default())?,
     };
-    let more = app.engine.update(&id, update).await?;
-    let warnings: Vec<String> = parts.warnings.into_iter().chain(more).collect();
-    Ok(ok(&ContainerUpdateResponse { warnings: Some(warnings).filter(|warnings| !warnings.is_empty()) }))
+    Ok((update, parts.warnings))
 }
 
 async fn resize(State(app): State<App>, Path(id): Path<String>, query: Query) -> Answer {

@@ -1,6 +1,6 @@
 //! What requests would change in the kernel: paths of our own, with Docker's bodies.
 
-use api::container::ContainerCreateRequest;
+use api::container::{ContainerCreateRequest, ContainerUpdateRequest};
 use api::explain::NetworkPlan;
 use api::network::{NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest};
 use axum::Router;
@@ -20,6 +20,7 @@ use crate::http::version::Speaks;
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/tombolo/plan/container/create", post(create_container))
+        .route("/tombolo/plan/container/update", post(update_container))
         .route("/tombolo/plan/network/create", post(create_network))
         .route("/tombolo/plan/network/remove", post(remove))
         .route("/tombolo/plan/network/connect", post(connect))
@@ -39,6 +40,15 @@ async fn create_container(
     let asked = Circumstances { name: query.text("name"), version, gateways: lifecycle::gateways(&app) };
     let wanted = container::wanted(request, &asked)?;
     shown(&app.engine.create_plan(wanted.spec).await?)
+}
+
+async fn update_container(
+    State(app): State<App>,
+    query: Query,
+    Json(request): Json<ContainerUpdateRequest>,
+) -> Answer {
+    let (update, _) = lifecycle::wanted_update(request)?;
+    shown(&app.engine.update_plan(query.text("container"), update).await?)
 }
 
 async fn create_network(

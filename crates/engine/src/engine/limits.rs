@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use super::{Engine, Update, publish};
 use crate::{
-    ContainerSpec, Limits, RestartPolicy, State, container::Container, error::UpdateError, network, process,
-    record::Record, spec,
+    ContainerSpec, Limits, RestartPolicy, State,
+    cnm::{Model, controller::Request, plan::Plan},
+    container::Container,
+    error::UpdateError,
+    network, process,
+    record::Record,
+    spec,
 };
 
 impl Engine {
@@ -19,31 +24,28 @@ impl Engine {
         self.whole(async move { engine.update_whole(&container, update).await }).await
     }
 
+    /// What an update would change in the kernel's networks.
+    ///
+    /// # Errors
+    /// As for the update itself.
+    pub async fn update_plan(&self, term: &str, update: Update) -> Result<Plan, UpdateError> {
+        let before = self.registry.find(term)?.record();
+        let model = self.network.model();
+        let record = after(&before, &model, update)?;
+        let requests = republish(&before, &record, &model).into_iter().collect();
+        self.preview_network(requests).await.map_err(|error| error.of_endpoint(&record).into())
+    }
+
     async fn update_whole(&self, container: &Container, update: Update) -> Result<Vec<String>, UpdateError> {
         let _turn = container.turn().await?;
-        let mut record = Record::clone(&container.record());
-        let id = record.id.to_string();
-        if matches!(record.state, State::Dead(_) | State::Removing(_)) {
-            return Err(UpdateError::MarkedForRemoval { id });
-        }
-        let mut spec = ContainerSpec::clone(&record.spec);
-        if let Some(restart) = update.restart {
-            if spec.auto_remove && restart != RestartPolicy::No {
-                return Err(UpdateError::AutoRemove);
-            }
-            spec.restart = restart;
-        }
-        merge(&mut spec.limits, update.limits);
+        let before = container.record();
+        let is_wished = !update.publish.is_empty();
         let model = self.network.model();
-        spec.network.publish = publish::after(&record, &model, &update.publish, &update.withdraw)?;
-        spec::check(&spec)?;
-        spec::check_available(&spec.limits)?;
-        let is_published = record.spec.network.publish != spec.network.publish;
-        let before = record.clone();
-        record.spec = Arc::new(spec);
-        if is_published {
-            let requests = network::publish_again(&record, &model).into_iter().collect();
-            self.change_network(requests).await.map_err(|error| error.of_endpoint(&record))?;
+        let record = after(&before, &model, update)?;
+        let request = republish(&before, &record, &model);
+        let is_published = request.is_some();
+        if let Some(request) = request {
+            self.change_network(vec![request]).await.map_err(|error| error.of_endpoint(&record))?;
         }
         if let Err(error) = self.limit_and_keep(container, &record).await {
             if is_published {
@@ -52,7 +54,6 @@ impl Engine {
             return Err(error);
         }
         self.tell_container(&record, "update", &[]);
-        let is_wished = !update.publish.is_empty();
         Ok(super::create::warnings(&record.spec).into_iter().filter(|_| is_wished).collect())
     }
 
@@ -65,6 +66,31 @@ impl Engine {
         }
         Ok(self.keep(container, record.clone()).await?)
     }
+}
+
+/// What an update makes of a container, if it makes sense.
+fn after(before: &Record, model: &Model, update: Update) -> Result<Record, UpdateError> {
+    if matches!(before.state, State::Dead(_) | State::Removing(_)) {
+        return Err(UpdateError::MarkedForRemoval { id: before.id.to_string() });
+    }
+    let mut spec = ContainerSpec::clone(&before.spec);
+    if let Some(restart) = update.restart {
+        if spec.auto_remove && restart != RestartPolicy::No {
+            return Err(UpdateError::AutoRemove);
+        }
+        spec.restart = restart;
+    }
+    merge(&mut spec.limits, update.limits);
+    spec.network.publish = publish::after(before, model, &update.publish, &update.withdraw)?;
+    spec::check(&spec)?;
+    spec::check_available(&spec.limits)?;
+    Ok(Record { spec: Arc::new(spec), ..before.clone() })
+}
+
+/// Publishes the ports that an update leaves, if they are others than before.
+fn republish(before: &Record, after: &Record, model: &Model) -> Option<Request> {
+    let is_same = before.spec.network.publish == after.spec.network.publish;
+    if is_same { None } else { network::publish_again(after, model) }
 }
 
 /// Takes over what was given.
