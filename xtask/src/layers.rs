@@ -6,17 +6,18 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// Each crate with the crates it may name. Nothing else of the workspace.
-const MAY_NAME: [(&str, &[&str]); 14] = [
+const MAY_NAME: [(&str, &[&str]); 15] = [
     ("api", &[]),
     ("cnm", &[]),
+    ("dockerfile", &[]),
     ("linux", &[]),
     ("runtime", &["linux"]),
     ("image", &["linux"]),
     ("net", &["cnm", "linux"]),
     ("shim", &["linux", "runtime"]),
-    ("engine", &["net", "image", "runtime", "linux", "cnm"]),
+    ("engine", &["net", "image", "runtime", "linux", "cnm", "dockerfile"]),
     ("daemon", &["api", "engine"]),
-    ("cli", &["api"]),
+    ("cli", &["api", "dockerfile"]),
     ("testkit", &["linux", "api", "image"]),
     ("tombolo", &["cli", "daemon", "linux", "shim", "testkit"]),
     ("benches", &["linux", "testkit"]),
