@@ -90,6 +90,7 @@ fn failed(error: SnapshotError) -> RootError {
         | SnapshotError::Unmount { .. }
         | SnapshotError::Remove { .. }
         | SnapshotError::Read { .. }
+        | SnapshotError::Compare { .. }
         | SnapshotError::Collect(_)
         | SnapshotError::Store(_) => RootError::Mount(Box::new(error)),
     }

@@ -1,7 +1,7 @@
 //! Blobs by their digest: written aside, synced, renamed; what has its name is complete.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,11 @@ impl Content {
         File::open(&staged.path)?.sync_all()?;
         fs::rename(&staged.path, self.path(staged.digest))?;
         Dir::open(&self.blobs)?.sync()
+    }
+
+    /// A blob that is in its place already.
+    pub(crate) fn staged(&self, digest: Digest, size: u64) -> Staged {
+        Staged { path: self.path(digest), digest, size }
     }
 
     /// All blobs there are.
@@ -110,6 +115,20 @@ impl Scratch {
     pub(crate) fn free_path(&self) -> PathBuf {
         let number = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.path().join(number.to_string())
+    }
+
+    /// Has `f` write a new file.
+    pub(crate) fn write<E>(
+        &self,
+        f: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> io::Result<Result<Staged, E>> {
+        let path = self.free_path();
+        let mut output = BufWriter::with_capacity(BUFFER, Hashed::new(File::create_new(&path)?));
+        if let Err(error) = f(&mut output) {
+            return Ok(Err(error));
+        }
+        let (digest, size) = output.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
+        Ok(Ok(Staged { path, digest, size }))
     }
 
     /// Writes all that `input` gives into a new file.

@@ -1,7 +1,7 @@
 //! SHA-256 digests, and what is named by them.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -140,7 +140,7 @@ macro_rules! shows_its_digest {
 }
 shows_its_digest!(ImageId, LayerId);
 
-/// A reader that knows the digest and the number of all bytes that came through it.
+/// A reader or writer that knows the digest and the number of all bytes that went through it.
 pub(crate) struct Hashed<R> {
     inner: R,
     hash: Sha256,
@@ -163,6 +163,19 @@ impl<R: Read> Read for Hashed<R> {
         self.hash.update(&buffer[..length]);
         self.bytes += length as u64;
         Ok(length)
+    }
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let length = self.inner.write(buffer)?;
+        self.hash.update(&buffer[..length]);
+        self.bytes += length as u64;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 

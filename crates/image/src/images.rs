@@ -1,9 +1,9 @@
 //! The images of one data root.
 
 use std::collections::BTreeSet;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -192,7 +192,9 @@ impl Images {
         let (blobs, layers) = (make("blobs/sha256")?, make("layers")?);
         let unfinished = make("unfinished")?;
         make("snapshots")?;
-        make("nothing")?;
+        let nothing = make("nothing")?;
+        // Its owner and mode are those of `/` in the containers of an image without layers.
+        fs::set_permissions(&nothing, Permissions::from_mode(0o755)).map_err(failed)?;
         let store = Store::open(&root.join("images.redb")).map_err(|error| in_use(root, error))?;
         let images = Self {
             root: root.to_owned(),

@@ -6,14 +6,18 @@
 //! All functions block; a server calls them from threads that may.
 
 mod builtin;
+mod commit;
 mod compression;
 mod config;
 mod content;
+mod diff;
 mod digest;
 mod images;
 mod import;
 mod layers;
 mod load;
+mod overlay;
+mod pack;
 mod reference;
 mod remove;
 mod snapshots;
@@ -24,19 +28,23 @@ mod tape;
 mod testing;
 mod unpack;
 mod users;
+mod walk;
 
 pub use builtin::{
     DEFAULT_IMAGE, FileContent, FileEntry, default_image, default_image_of_directory, default_image_with,
     directory_entries, image_from_files,
 };
+pub use commit::{CommitError, Step};
 pub use config::{
     Healthcheck, HistoryEntry, ImageConfig, ImageDocument, Nothing, RootfsLayers, host_architecture,
 };
+pub use diff::{ChangeKind, FileChange};
 pub use digest::{Digest, ImageId, LayerId, ParseDigestError};
 pub use images::{HistoryLine, Image, Images, Layer, LookupError, OpenError};
 pub use import::ImportOptions;
 pub use layers::LayerError;
 pub use load::{LoadError, Loaded, OnProgress, Progress};
+pub use pack::{PackError, pack_directory, pack_file};
 pub use reference::{ParseReferenceError, Reference};
 pub use remove::{Force, RemoveError, Removed, Use};
 pub use snapshots::{DirectoryUse, Rootfs, SnapshotError, Snapshots};
@@ -45,3 +53,4 @@ pub use tag::TagError;
 pub use tape::TapeError;
 pub use unpack::{EntryError, Limits, UnpackError};
 pub use users::{User, UserError, resolve_groups, resolve_user};
+pub use walk::Mounts;

@@ -8,18 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use linux::mount::{MountError, is_mount_point, unmount_lazily};
 use linux::overlayfs::{Overlay, OverlayError};
-use linux::root::{Dir, FileKind, Root};
+use linux::root::{Dir, FileKind};
 use thiserror::Error;
 
 use crate::content::Scratch;
+use crate::diff::{FileChange, changes};
 use crate::images::{CollectError, OpenError};
+use crate::overlay::Attributes;
+use crate::pack::PackError;
 use crate::store::record::{self, Base};
 use crate::store::{Reads, StoreError};
+use crate::walk::{Found, Mounts, Walk, unless_gone};
 use crate::{ImageId, Images, LayerId, LookupError};
 
 /// The most bytes of a container's id, and of its directory's name.
@@ -85,6 +89,8 @@ pub enum SnapshotError {
     Unmount { container: String, source: MountError },
     #[error("cannot remove the root file system of container {container}")]
     Remove { container: String, source: io::Error },
+    #[error("cannot tell what container {container} has changed")]
+    Compare { container: String, source: PackError },
     #[error("cannot remove what nobody needs any more")]
     Collect(#[source] io::Error),
     #[error(transparent)]
@@ -120,8 +126,7 @@ impl<'a> Snapshots<'a> {
         check_id(container)?;
         self.images.keeping(|| {
             let layers: Vec<LayerId> = self.images.get(image)?.layers.iter().map(|layer| layer.id).collect();
-            let like = layers.first().map(|layer| self.images.layers.diff(*layer));
-            self.add(container, Base::Image { image, layers }, like.as_deref())
+            self.add(container, Base::Image { image, layers })
         })
     }
 
@@ -138,8 +143,8 @@ impl<'a> Snapshots<'a> {
         if !path.is_dir() {
             return Err(SnapshotError::NotDirectory { path });
         }
-        let base = Base::Directory { path: path.clone(), overlay: how == DirectoryUse::BelowOverlay };
-        self.add(container, base, Some(&path))
+        let base = Base::Directory { path, overlay: how == DirectoryUse::BelowOverlay };
+        self.add(container, base)
     }
 
     /// The root file system of a container, if it was prepared.
@@ -205,6 +210,12 @@ impl<'a> Snapshots<'a> {
         tree_size(&overlay.upper).map_err(failed)
     }
 
+    /// What a container has changed in its files, sorted by path.
+    pub fn changes(&self, container: &str) -> Result<Vec<FileChange>, SnapshotError> {
+        let Some(overlay) = self.existing(container)?.overlay else { return Ok(Vec::new()) };
+        changes(&overlay).map_err(|source| SnapshotError::Compare { container: container.to_owned(), source })
+    }
+
     /// Removes the directories and mounts of containers that were never recorded.
     pub(crate) fn remove_strays(&self) -> Result<(), OpenError> {
         let known = self.images.store.view()?.all::<record::Snapshot>()?;
@@ -221,12 +232,12 @@ impl<'a> Snapshots<'a> {
     }
 
     /// Makes the directories aside, moves them to their place and records them.
-    fn add(&self, container: &str, base: Base, like: Option<&Path>) -> Result<Rootfs, SnapshotError> {
+    fn add(&self, container: &str, base: Base) -> Result<Rootfs, SnapshotError> {
         let failed = |source| SnapshotError::Prepare { container: container.to_owned(), source };
         let rootfs = self.rootfs(container, &base);
         let scratch = Scratch::new(&self.images.unfinished).map_err(failed)?;
         let aside = scratch.free_path();
-        make_directories(&aside, like).map_err(failed)?;
+        make_directories(&aside, rootfs.overlay.as_ref()).map_err(failed)?;
         self.images.store.change(|change| {
             if change.get::<record::Snapshot>(container)?.is_some() {
                 return Err(SnapshotError::Exists { container: container.to_owned() });
@@ -247,7 +258,7 @@ impl<'a> Snapshots<'a> {
     fn restore(&self, container: &str, overlay: &Overlay) -> io::Result<()> {
         let scratch = Scratch::new(&self.images.unfinished)?;
         let aside = scratch.free_path();
-        make_directories(&aside, overlay.lower.last().map(PathBuf::as_path))?;
+        make_directories(&aside, Some(overlay))?;
         Dir::open(&self.images.root.join("snapshots"))?.remove_all(container.as_ref())?;
         fs::rename(&aside, self.directory(container))
     }
@@ -284,14 +295,14 @@ impl<'a> Snapshots<'a> {
 }
 
 /// The upper directory's owner and mode are those of `/` in the container.
-fn make_directories(at: &Path, like: Option<&Path>) -> io::Result<()> {
+fn make_directories(at: &Path, overlay: Option<&Overlay>) -> io::Result<()> {
     for (name, mode) in [("", 0o711), ("diff", 0o755), ("work", 0o711), ("merged", 0o711)] {
         DirBuilder::new().mode(mode).create(at.join(name))?;
     }
-    if let Some(like) = like {
-        let (like, upper) = (fs::metadata(like)?, at.join("diff"));
-        std::os::unix::fs::chown(&upper, Some(like.uid()), Some(like.gid()))?;
-        fs::set_permissions(&upper, fs::Permissions::from_mode(like.mode() & 0o7777))?;
+    if let Some(overlay) = overlay {
+        let (top, upper) = (Attributes::of_top(&overlay.lower)?, at.join("diff"));
+        std::os::unix::fs::chown(&upper, Some(top.uid), Some(top.gid))?;
+        fs::set_permissions(&upper, fs::Permissions::from_mode(top.mode))?;
     }
     Ok(())
 }
@@ -303,41 +314,17 @@ fn is_orphan(view: &impl Reads, container: &str) -> Result<bool, StoreError> {
     Ok(view.get::<record::Image>(&image.to_string())?.is_none())
 }
 
-/// Bytes of all regular files, each counted once. The container may be running:
-/// what vanishes meanwhile is not counted, and a link that appears leads nowhere.
+/// Bytes of all regular files, each counted once. The container may be running.
 fn tree_size(top: &Path) -> io::Result<u64> {
-    let root = Root::open(top)?;
+    let mut walk = Walk::new(Dir::open(top)?, Mounts::AreLeftOut)?;
     let mut size = 0;
     let mut seen = BTreeSet::new();
-    let mut ahead = vec![PathBuf::new()];
-    while let Some(path) = ahead.pop() {
-        let Some(dir) = unless_gone(root.dir(&path))? else { continue };
-        for name in dir.names()? {
-            let Some(status) = unless_gone(dir.status(&name))? else { continue };
-            if status.kind == FileKind::Directory {
-                ahead.push(path.join(&name));
-            } else if status.kind == FileKind::File && (status.links < 2 || seen.insert(status.identity)) {
-                size += status.size;
-            }
+    while let Some(Found { status, .. }) = walk.next()? {
+        if status.kind == FileKind::File && (status.links < 2 || seen.insert(status.identity)) {
+            size += status.size;
         }
     }
     Ok(size)
-}
-
-/// Nothing, if it is not there any more or too deep to be looked at.
-fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// An id becomes the name of a directory.

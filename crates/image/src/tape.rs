@@ -5,20 +5,23 @@
 //! newline in a PAX value (file capabilities have them), and takes a truncated
 //! entry for a short one.
 
-mod pax;
+pub(crate) mod pax;
 mod sparse;
+mod write;
 
 use std::io::{self, Read};
 
 use tar::Header;
 use thiserror::Error;
 
+pub(crate) use write::{CopyError, Writer, empty_digest};
+
 /// Tar's unit.
 const BLOCK: usize = 512;
 /// The most bytes of a long name or of one entry's PAX records.
 const EXTENSION_LIMIT: u64 = 1 << 20;
 /// The most bytes of a path: `PATH_MAX` of linux/limits.h with its NUL.
-const PATH_LIMIT: usize = 4095;
+pub(crate) const PATH_LIMIT: usize = 4095;
 
 /// Why an archive cannot be read on.
 #[derive(Debug, Error)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
 use crate::builtin::append;
+use crate::tape::pax;
 use crate::{Digest, FileContent, FileEntry, Images, LayerId, Progress};
 
 /// A layer's archive that is being written.
@@ -39,7 +40,8 @@ impl Tar {
 
     /// Records for the next entry.
     pub(crate) fn pax(self, records: &[(&str, &[u8])]) -> Self {
-        let text: Vec<u8> = records.iter().flat_map(|(key, value)| pax_record(key, value)).collect();
+        let text: Vec<u8> =
+            records.iter().flat_map(|(key, value)| pax::record(key.as_bytes(), value)).collect();
         self.raw(EntryType::XHeader, text.len() as u64, &text)
     }
 
@@ -60,16 +62,6 @@ impl Tar {
     pub(crate) fn finish(self) -> Vec<u8> {
         self.0.into_inner().expect("a vector takes everything")
     }
-}
-
-/// `<length> <key>=<value>\n`, where the length counts itself.
-pub(crate) fn pax_record(key: &str, value: &[u8]) -> Vec<u8> {
-    let rest = [b" ", key.as_bytes(), b"=", value, b"\n"].concat();
-    let mut length = rest.len() + 1;
-    while length.to_string().len() + rest.len() != length {
-        length = length.to_string().len() + rest.len();
-    }
-    [length.to_string().as_bytes(), &rest].concat()
 }
 
 pub(crate) fn quiet(_: Progress) {}

@@ -21,17 +21,16 @@ use std::time::{Duration, SystemTime};
 
 use linux::root::{Dir, FileKind, Node, Root, Times};
 
+use crate::overlay;
 use crate::tape::{Entry, Kind, Tape, broken};
 pub use error::{EntryError, UnpackError};
 
 /// Whiteouts begin with this (OCI image specification, layer.md).
-const WHITEOUT: &[u8] = b".wh.";
+pub(crate) const WHITEOUT: &[u8] = b".wh.";
 /// A directory that hides all below.
-const OPAQUE: &[u8] = b".wh..wh..opq";
+pub(crate) const OPAQUE: &[u8] = b".wh..wh..opq";
 /// AUFS's own files.
 const AUFS: &[u8] = b".wh..wh.";
-/// Overlayfs's mark of such a directory.
-const OPAQUE_ATTRIBUTE: &str = "trusted.overlay.opaque";
 
 /// Overlayfs looks for whiteouts only where it joins directories, or where this
 /// says that a directory was copied (an empty value: from where, nobody knows).
@@ -368,10 +367,10 @@ fn set_xattrs(dir: &Dir, name: &OsStr, entry: &Entry) -> Result<(), EntryError> 
         if key.starts_with(b"trusted.overlay.") || key.starts_with(b"user.overlay.") {
             return Err(EntryError::Attribute { key: String::from_utf8_lossy(key).into_owned() });
         }
-        let user = key.starts_with(b"user.");
-        if !user && key != b"security.capability" && !key.starts_with(b"system.posix_acl_") {
+        if !is_kept(key) {
             continue;
         }
+        let user = key.starts_with(b"user.");
         match dir.set_xattr(name, OsStr::from_bytes(key), value) {
             // Links cannot have user attributes, and not every file system has them.
             Err(error) if user && not_possible(&error) => {}
@@ -381,8 +380,15 @@ fn set_xattrs(dir: &Dir, name: &OsStr, entry: &Entry) -> Result<(), EntryError> 
     Ok(())
 }
 
+/// Whether an attribute is a file's own, and neither overlayfs's nor the host's.
+pub(crate) fn is_kept(key: &[u8]) -> bool {
+    (key.starts_with(b"user.") && !key.starts_with(b"user.overlay."))
+        || key == b"security.capability"
+        || key.starts_with(b"system.posix_acl_")
+}
+
 fn mark_opaque(dir: &Dir) -> Result<(), EntryError> {
-    Ok(dir.set_own_xattr(OsStr::new(OPAQUE_ATTRIBUTE), b"y")?)
+    Ok(dir.set_own_xattr(OsStr::new(overlay::OPAQUE), b"y")?)
 }
 
 fn not_possible(error: &io::Error) -> bool {

@@ -85,6 +85,9 @@ impl Overlay {
         // The index is for exporting by NFS, and lets an upper directory be mounted
         // only once, which a mount that was detached but is still in use counts for.
         overlay.set("index", "off")?;
+        // What the upper directory holds is all of the change: it becomes a layer.
+        overlay.set("redirect_dir", "off")?;
+        overlay.set("metacopy", "off")?;
         Ok(overlay.mount(Attributes::default())?.attach(target)?)
     }
 
@@ -132,7 +135,10 @@ impl Overlay {
 }
 
 fn options(lower: &[String], upper: &str, work: &str) -> String {
-    format!("lowerdir={},upperdir={upper},workdir={work},index=off", lower.join(":"))
+    format!(
+        "lowerdir={},upperdir={upper},workdir={work},index=off,redirect_dir=off,metacopy=off",
+        lower.join(":")
+    )
 }
 
 /// Whether this kernel knows `lowerdir+`.

@@ -1,6 +1,7 @@
 //! Root file systems, mounted by the kernel in a mount table of the test.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

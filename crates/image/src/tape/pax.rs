@@ -3,7 +3,7 @@
 use super::TapeError;
 
 /// The records that hold extended attributes (star, GNU tar, Docker).
-const XATTR_PREFIX: &str = "SCHILY.xattr.";
+pub(super) const XATTR_PREFIX: &str = "SCHILY.xattr.";
 
 /// The records that describe holes.
 const SPARSE_PREFIX: &[u8] = b"GNU.sparse.";
@@ -80,6 +80,16 @@ impl Records {
         }
         Ok(())
     }
+}
+
+/// A record as it is written: its length counts itself.
+pub(crate) fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
+    let rest = [b" ", key, b"=", value, b"\n"].concat();
+    let mut length = rest.len() + 1;
+    while length.to_string().len() + rest.len() != length {
+        length = length.to_string().len() + rest.len();
+    }
+    [length.to_string().as_bytes(), &rest].concat()
 }
 
 /// The first record's key and value, and what comes after it.

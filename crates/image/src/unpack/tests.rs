@@ -152,10 +152,10 @@ fn whiteouts_become_what_overlayfs_knows() {
     let gone = root.status(Path::new("dir/gone")).unwrap();
     assert_eq!((gone.kind, gone.device), (FileKind::CharDevice, (0, 0)));
     for name in ["opaque", "anew", "late"] {
-        let mark = root.top().xattr(OsStr::new(name), OsStr::new(OPAQUE_ATTRIBUTE)).unwrap();
+        let mark = root.top().xattr(OsStr::new(name), OsStr::new(overlay::OPAQUE)).unwrap();
         assert_eq!(mark.as_deref(), Some(&b"y"[..]), "{name}");
     }
-    assert_eq!(root.top().xattr(OsStr::new("dir"), OsStr::new(OPAQUE_ATTRIBUTE)).unwrap(), None);
+    assert_eq!(root.top().xattr(OsStr::new("dir"), OsStr::new(overlay::OPAQUE)).unwrap(), None);
     assert!(!layer.join(".wh..wh.plnk").exists());
 }
 

@@ -99,6 +99,20 @@ impl Dir {
         super::open_within(self.as_fd(), Path::new(plain(name)?), flags, within).map(Self::from_fd)
     }
 
+    /// The same, into what is mounted there if something is.
+    pub fn dir_across(&self, name: &OsStr) -> io::Result<Self> {
+        use rustix::fs::ResolveFlags as R;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        super::open_within(self.as_fd(), Path::new(plain(name)?), flags, R::BENEATH | R::NO_SYMLINKS)
+            .map(Self::from_fd)
+    }
+
+    /// The directory itself, opened once more.
+    pub fn dir_again(&self) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { fd: rustix::fs::openat(&self.fd, ".", flags, Mode::empty())? })
+    }
+
     /// All names in it but `.` and `..`, in the file system's order.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
@@ -199,29 +213,27 @@ impl Dir {
     /// The value of an extended attribute, or `None` if it is not set.
     pub fn xattr(&self, name: &OsStr, key: &OsStr) -> io::Result<Option<Vec<u8>>> {
         let found = self.find(name)?;
-        // XATTR_SIZE_MAX of linux/limits.h.
-        let mut value = vec![0; 65_536];
-        match rustix::fs::getxattr(by_descriptor(found.as_fd()), key, value.as_mut_slice()) {
-            Ok(length) => {
-                value.truncate(length);
-                Ok(Some(value))
-            }
-            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
-            Err(errno) => Err(errno.into()),
-        }
+        value(&by_descriptor(found.as_fd()), key)
     }
 
     /// The names of all extended attributes.
     pub fn xattrs(&self, name: &OsStr) -> io::Result<Vec<OsString>> {
         let found = self.find(name)?;
-        // XATTR_LIST_MAX of linux/limits.h.
-        let mut list = vec![0; 65_536];
-        let length = match rustix::fs::listxattr(by_descriptor(found.as_fd()), list.as_mut_slice()) {
-            Err(Errno::OPNOTSUPP) => 0,
-            other => other?,
-        };
-        let names = list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());
-        Ok(names.map(|name| OsString::from_vec(name.to_vec())).collect())
+        keys(&by_descriptor(found.as_fd()))
+    }
+
+    /// All extended attributes, names and values, sorted.
+    pub fn attributes(&self, name: &OsStr) -> io::Result<Vec<(OsString, Vec<u8>)>> {
+        let found = self.find(name)?;
+        let found = by_descriptor(found.as_fd());
+        let mut attributes = Vec::new();
+        for key in keys(&found)? {
+            if let Some(value) = value(&found, &key)? {
+                attributes.push((key, value));
+            }
+        }
+        attributes.sort();
+        Ok(attributes)
     }
 
     /// Removes a file, a link or an empty directory.
@@ -292,6 +304,34 @@ impl Status {
             links: stat.st_nlink,
         })
     }
+}
+
+fn value(path: &str, key: &OsStr) -> io::Result<Option<Vec<u8>>> {
+    sized(|buffer| rustix::fs::getxattr(path, key, buffer))
+}
+
+fn keys(path: &str) -> io::Result<Vec<OsString>> {
+    let list = sized(|buffer| rustix::fs::listxattr(path, buffer))?.unwrap_or_default();
+    let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| OsString::from_vec(name.to_vec())).collect())
+}
+
+/// What `read` gives, most often little; `None` if there is nothing of the kind.
+fn sized(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> io::Result<Option<Vec<u8>>> {
+    // XATTR_SIZE_MAX and XATTR_LIST_MAX of linux/limits.h.
+    for most in [256, 65_536] {
+        let mut buffer = vec![0; most];
+        match read(&mut buffer) {
+            Ok(length) => {
+                buffer.truncate(length);
+                return Ok(Some(buffer));
+            }
+            Err(Errno::RANGE) => {}
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Err(Errno::RANGE.into())
 }
 
 /// Opens what a descriptor refers to once more, with other rights.
