@@ -23,7 +23,10 @@ pub mod route;
 mod tests;
 
 pub use addr::{Addr, AddrAdd};
-pub use link::{AddrGen, Link, LinkAdd, LinkKind, LinkSet, LinkType, Peer, PortFlags};
+pub use link::{
+    AddrGen, IpvlanFlag, IpvlanMode, Link, LinkAdd, LinkKind, LinkSet, LinkType, Lower, MacvlanMode, Peer,
+    PortFlags,
+};
 pub use monitor::{Event, Monitor};
 pub use neigh::Neigh;
 pub use reaper::Reaper;

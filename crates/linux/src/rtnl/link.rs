@@ -27,6 +27,57 @@ pub enum LinkType<'a> {
     Veth(Peer<'a>),
     /// A link that leads nowhere, where the kernel has them.
     Dummy,
+    /// A link with a MAC address of its own on another link.
+    Macvlan(Lower, MacvlanMode),
+    /// A link that shares another link's MAC address, where the kernel has them.
+    Ipvlan(Lower, IpvlanMode, IpvlanFlag),
+    /// What carries one VLAN id (IEEE 802.1Q) on another link, where the kernel has them.
+    Vlan(Lower, u16),
+}
+
+/// The link that another one is made on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lower {
+    /// Its index in its own namespace.
+    pub index: u32,
+    /// By which number the socket's namespace knows that namespace ([`Rtnl::netns_id_add`]);
+    /// `None` if it is the same one.
+    pub netns: Option<i32>,
+}
+
+/// How the macvlan links on one link reach each other (`enum macvlan_mode`, linux/if_link.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MacvlanMode {
+    /// Not at all.
+    Private,
+    /// By the switch, if it sends frames back where they came from.
+    Vepa,
+    /// Directly.
+    Bridge,
+    /// There is only one; it takes over the lower link's MAC address.
+    Passthru,
+}
+
+/// What an ipvlan link forwards by (`enum ipvlan_mode`, linux/if_link.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpvlanMode {
+    /// MAC addresses.
+    L2,
+    /// IP addresses; no broadcast, no multicast.
+    L3,
+    /// The same, and packets pass the host's netfilter.
+    L3s,
+}
+
+/// How the ipvlan links on one link reach each other (`IPVLAN_F_…`, linux/if_link.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpvlanFlag {
+    /// Directly.
+    Bridge,
+    /// Not at all.
+    Private,
+    /// By the switch, if it sends packets back where they came from.
+    Vepa,
 }
 
 /// The other end of a veth pair.
@@ -136,6 +187,12 @@ pub enum LinkKind {
     Bridge,
     /// One end of a veth pair.
     Veth,
+    /// One on another link, with a MAC address of its own.
+    Macvlan(MacvlanMode),
+    /// One on another link, with the MAC address of that.
+    Ipvlan(IpvlanMode, IpvlanFlag),
+    /// One VLAN id of another link.
+    Vlan(u16),
     /// Any other virtual link, by the kernel's word for it.
     Other(String),
     /// No virtual link: hardware, or the loopback.
@@ -163,9 +220,9 @@ pub struct Link {
     pub alias: Option<String>,
     /// The index of the bridge whose port it is.
     pub master: Option<u32>,
-    /// A veth's other end: its index in its own namespace.
+    /// A veth's other end, or the link that this one is on: its index in its own namespace.
     pub peer: Option<u32>,
-    /// By which number this namespace knows the other end's namespace (see
+    /// By which number this namespace knows the namespace of that (see
     /// [`Rtnl::netns_id`]); `None` if it is the same one.
     pub peer_netns: Option<i32>,
     /// The group number.
@@ -306,6 +363,24 @@ impl Rtnl {
         let replies = self.get("identify a network namespace", &request)?;
         let id = replies.first().and_then(|reply| message::read_netns_id(&reply.payload));
         Ok(id.filter(|id| *id >= 0))
+    }
+
+    /// The same; a namespace that has no number yet gets one.
+    pub fn netns_id_add(&mut self, netns: BorrowedFd<'_>) -> Result<i32, RtnlError> {
+        if let Some(id) = self.netns_id(netns)? {
+            return Ok(id);
+        }
+        let operation = "number a network namespace";
+        let fd = u32::try_from(netns.as_raw_fd()).expect("a descriptor is not negative");
+        let added = self.socket.request(&request(libc::RTM_NEWNSID, ACKNOWLEDGE, message::new_netns_id(fd)));
+        // Somebody else may have asked at the same time.
+        if let Err(error) = added
+            && error.refusal().is_none_or(|refusal| refusal.errno() != libc::EEXIST)
+        {
+            return Err(RtnlError::new(operation.to_owned(), error));
+        }
+        let gone = || RtnlError::new(operation.to_owned(), Refusal::from_errno(libc::ENOENT));
+        self.netns_id(netns)?.ok_or_else(gone)
     }
 
     fn link(

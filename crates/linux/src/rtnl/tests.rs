@@ -8,6 +8,8 @@ use super::*;
 use crate::netns::leave_host;
 use crate::sysctl;
 
+mod upper;
+
 /// Runs a test in a namespace of its own, with a socket there and a directory for more namespaces.
 fn alone(test: impl FnOnce(&mut Rtnl, &Path) + Send) {
     std::thread::scope(|scope| {

@@ -161,7 +161,11 @@ impl View<'_> {
             match link.kind {
                 LinkKind::Bridge => self.bridge(link),
                 LinkKind::Veth => self.veth(&mut rtnl, link, &numbers)?,
-                LinkKind::Other(_) | LinkKind::Device => {}
+                LinkKind::Macvlan(_)
+                | LinkKind::Ipvlan(..)
+                | LinkKind::Vlan(_)
+                | LinkKind::Other(_)
+                | LinkKind::Device => {}
             }
         }
         Ok(())

@@ -5,7 +5,9 @@ use std::os::fd::AsRawFd;
 use crate::netlink::attribute::{Attribute, Attributes, Writer};
 use crate::rtnl::MacAddr;
 
-use super::{AddrGen, Link, LinkAdd, LinkKind, LinkSet, LinkType, Peer, Which};
+use super::{AddrGen, Link, LinkAdd, LinkKind, LinkSet, LinkType, Lower, Peer, Which};
+
+mod upper;
 
 /// The size of `struct ifinfomsg`.
 const HEADER: usize = 16;
@@ -70,10 +72,18 @@ pub(super) fn add(add: &LinkAdd<'_>) -> Vec<u8> {
     if matches!(add.link_type, LinkType::Veth(_)) {
         one_queue(&mut writer);
     }
+    if let LinkType::Macvlan(lower, _) | LinkType::Ipvlan(lower, ..) | LinkType::Vlan(lower, _) =
+        &add.link_type
+    {
+        on(&mut writer, *lower);
+    }
     writer.nest(libc::IFLA_LINKINFO, |info| match &add.link_type {
         LinkType::Dummy => {
             info.put_text(libc::IFLA_INFO_KIND, "dummy");
         }
+        LinkType::Macvlan(_, mode) => upper::macvlan(info, *mode),
+        LinkType::Ipvlan(_, mode, flag) => upper::ipvlan(info, *mode, *flag),
+        LinkType::Vlan(_, id) => upper::vlan(info, *id),
         LinkType::Bridge => {
             info.put_text(libc::IFLA_INFO_KIND, "bridge");
             info.nest(libc::IFLA_INFO_DATA, |data| {
@@ -88,6 +98,14 @@ pub(super) fn add(add: &LinkAdd<'_>) -> Vec<u8> {
         }
     });
     writer.finish()
+}
+
+/// The link that another one is on.
+fn on(writer: &mut Writer, lower: Lower) {
+    writer.put_u32(libc::IFLA_LINK, lower.index);
+    if let Some(netns) = lower.netns {
+        writer.put(libc::IFLA_LINK_NETNSID, &netns.to_ne_bytes());
+    }
 }
 
 fn peer(writer: &mut Writer, peer: &Peer<'_>, mtu: Option<u32>) {
@@ -213,6 +231,13 @@ pub(super) fn netns_id(fd: u32) -> Vec<u8> {
     writer.finish()
 }
 
+/// A wish for any free number for a namespace.
+pub(super) fn new_netns_id(fd: u32) -> Vec<u8> {
+    let mut writer = Writer::new(&[0]);
+    writer.put_u32(NETNSA_FD, fd).put(NETNSA_NSID, &(-1_i32).to_ne_bytes());
+    writer.finish()
+}
+
 /// The number in an `RTM_NEWNSID`.
 pub(super) fn read_netns_id(payload: &[u8]) -> Option<i32> {
     Attributes::after(payload, 1).find(|attribute| attribute.kind == NETNSA_NSID)?.i32()
@@ -264,6 +289,7 @@ fn read_kind(link: &mut Link, info: Attribute<'_>) {
         (libc::IFLA_INFO_KIND, Some("bridge")) => link.kind = LinkKind::Bridge,
         (libc::IFLA_INFO_KIND, Some("veth")) => link.kind = LinkKind::Veth,
         (libc::IFLA_INFO_KIND, Some(kind)) => link.kind = LinkKind::Other(kind.to_owned()),
+        (libc::IFLA_INFO_DATA, _) => link.kind = upper::read(&link.kind, info).unwrap_or(link.kind.clone()),
         (libc::IFLA_INFO_SLAVE_KIND, Some("bridge")) => link.port = Some(link.port.unwrap_or_default()),
         (libc::IFLA_INFO_SLAVE_DATA, _) => {
             let port = link.port.get_or_insert_default();
