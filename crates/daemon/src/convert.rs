@@ -9,6 +9,7 @@ pub(crate) mod container;
 pub(crate) mod event;
 pub(crate) mod exec;
 pub(crate) mod explain;
+pub(crate) mod health;
 pub(crate) mod image;
 pub(crate) mod inspect;
 pub(crate) mod limits;

@@ -10,6 +10,7 @@ mod create;
 mod exec;
 mod exit;
 mod explain;
+mod health;
 mod inspect;
 mod limits;
 mod links;

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    ContainerId, ContainerSpec, EndpointSpec, ExecId, State,
+    ContainerId, ContainerSpec, EndpointSpec, ExecId, Health, State,
     cnm::{EndpointId, Mac, NetworkId, PortBinding, Ports, SandboxId},
 };
 
@@ -29,6 +29,8 @@ pub struct Inspect {
     pub path: String,
     pub args: Vec<String>,
     pub state: State,
+    /// Absent where nothing tests it.
+    pub health: Option<Health>,
     /// How often the restart policy started it again.
     pub restart_count: u32,
     pub files: ManagedFiles,

@@ -10,6 +10,7 @@ pub mod error;
 mod event;
 mod exec;
 mod files;
+mod health;
 mod id;
 mod inspect;
 mod log_options;
@@ -42,6 +43,7 @@ pub use engine::{
 pub use error::{Kind, chain};
 pub use event::{Event, Events, Subscription};
 pub use exec::{ExecInspect, ExecSpec, ExecState};
+pub use health::{Health, HealthProbe, HealthStatus};
 pub use id::{ContainerId, ExecId, ParseIdError};
 pub use inspect::{
     Connection, Counts, GraphDriver, Inspect, LiveConnection, ManagedFiles, MountPoint, NetworkState, Top,
@@ -49,9 +51,9 @@ pub use inspect::{
 pub use logs::{LogEntry, LogOptions};
 pub use signal::{ParseSignalError, Signal};
 pub use spec::{
-    BindOptions, Command, ContainerSpec, DeviceSpec, DnsSpec, EndpointSpec, Limits, LogSpec, MountKind,
-    MountOrigin, MountSpec, NamespaceMode, Namespaces, NetworkMode, NetworkSettings, Propagation,
-    RestartPolicy, Root, Security, SpecError, Ulimit,
+    BindOptions, Command, ContainerSpec, DeviceSpec, DnsSpec, EndpointSpec, HealthCheck, HealthCheckError,
+    HealthTest, Limits, LogSpec, MountKind, MountOrigin, MountSpec, NamespaceMode, Namespaces, NetworkMode,
+    NetworkSettings, Propagation, RestartPolicy, Root, Security, SpecError, Ulimit,
 };
 pub use state::{Exited, Running, StartFailure, State};
 pub use stdio::{AttachOptions, Attached, Input, Output, Stream};

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use fields::{mappings, maybe_time, parse, ports, time};
 
 use crate::{
-    ContainerId, ContainerSpec, EndpointSpec, State,
+    ContainerId, ContainerSpec, EndpointSpec, Health, State,
     cnm::{EndpointId, NetworkId, SandboxId},
     error::StoreError,
 };
@@ -34,6 +34,9 @@ pub(crate) struct Record {
     /// `sha256:…`; absent where the root is a directory.
     pub(crate) image: Option<String>,
     pub(crate) state: State,
+    /// Absent where nothing tests it, and in records of engines before this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health: Option<Health>,
     pub(crate) restart_count: u32,
     /// It was stopped on purpose: no policy starts it again, not even at the engine's start.
     pub(crate) stopped: bool,
@@ -76,6 +79,7 @@ impl Record {
             spec: Arc::new(spec),
             image: None,
             state: State::default(),
+            health: None,
             restart_count: 0,
             stopped: false,
             has_started: false,

@@ -5,6 +5,7 @@
 //! image says) is what is stored and what `inspect` shows.
 
 mod check;
+mod health;
 mod limits;
 mod mount;
 mod network;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::{SpecError, check};
 pub(crate) use check::{check_available, check_name, is_name};
+pub use health::{HealthCheck, HealthCheckError, HealthTest};
 pub use limits::{Limits, RestartPolicy, Ulimit};
 pub use mount::{BindOptions, MountKind, MountOrigin, MountSpec, Propagation};
 pub use network::{DnsSpec, EndpointSpec, NetworkMode, NetworkSettings, ParseNetworkModeError};
@@ -50,6 +52,7 @@ pub struct ContainerSpec {
     /// Remove the container, with its anonymous volumes, when it exits.
     pub auto_remove: bool,
     pub log: LogSpec,
+    pub health: HealthCheck,
     pub stop_signal: Option<Signal>,
     /// Seconds until a stop becomes a kill; negative waits for ever; 10 if absent.
     pub stop_timeout: Option<i64>,
@@ -92,6 +95,8 @@ pub struct Command {
     pub workdir: String,
     /// `name`, `uid`, `name:group`, `uid:gid`; root if empty.
     pub user: String,
+    /// What runs texts: the image's if empty, `/bin/sh -c` if that says nothing.
+    pub shell: Vec<String>,
     pub tty: bool,
     /// Keep standard input open although nobody is attached.
     pub open_stdin: bool,

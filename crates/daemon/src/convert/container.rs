@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::exec::console_size;
 use super::limits::{self, Parts};
-use super::{mount, namespace, network, port};
+use super::{health, mount, namespace, network, port};
 use crate::http::answer::Refusal;
 
 /// Under these names the request's own text is kept with the container.
@@ -61,7 +61,9 @@ pub(crate) fn wanted(request: ContainerCreateRequest, asked: &Circumstances<'_>)
     };
     let mut warnings = Vec::new();
     let endpoints = endpoints(wish, &mut warnings)?;
+    let health = health::wanted(config.healthcheck.clone(), asked.version)?;
     let mut spec = process(config, &host)?;
+    spec.health = health;
     spec.network.endpoints = endpoints;
     // One slash in front of a name means nothing; what is no name then is refused.
     let rest = asked.name.strip_prefix('/').filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
@@ -109,10 +111,11 @@ fn process(config: ContainerConfig, host: &HostConfig) -> Result<ContainerSpec, 
         stop_timeout,
         volumes: _,
         mac_address: _,
-        // Kept and shown again: the engine has no health checks, no builder, and is not Windows.
+        // Read by `health`.
         healthcheck: _,
+        shell,
+        // Kept and shown again: the engine has no builder, and is not Windows.
         on_build: _,
-        shell: _,
         args_escaped: _,
     } = config;
     let stop_signal = Some(stop_signal).filter(|text| !text.is_empty());
@@ -124,6 +127,7 @@ fn process(config: ContainerConfig, host: &HostConfig) -> Result<ContainerSpec, 
             env: env.unwrap_or_default(),
             workdir: working_dir,
             user,
+            shell: shell.unwrap_or_default(),
             tty,
             open_stdin,
             stdin_once,

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use api::container::{ContainerConfig, HealthConfig};
+use api::container::ContainerConfig;
 use api::image::{
     GraphDriver, ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageMetadata, ImageSummary, RootFs,
 };
 use api::progress::{Progress as ApiProgress, ProgressDetail};
 use api::version::Version;
-use engine::image::{Healthcheck, HistoryLine, Image, ImageConfig, ImageDocument, Loaded, Progress, Removed};
+use engine::image::{HistoryLine, Image, ImageConfig, ImageDocument, Loaded, Progress, Removed};
 
 use super::mount::some;
-use super::time;
+use super::{health, time};
 
 /// One line of a list.
 pub(crate) fn summary(image: &Image, containers: i64, version: Version) -> ImageSummary {
@@ -98,7 +98,7 @@ fn config(config: ImageConfig) -> ContainerConfig {
         exposed_ports: set(exposed_ports),
         env: Some(env),
         cmd,
-        healthcheck: healthcheck.map(health),
+        healthcheck: healthcheck.map(health::image_config),
         args_escaped,
         volumes: set(volumes),
         working_dir,
@@ -110,11 +110,6 @@ fn config(config: ImageConfig) -> ContainerConfig {
         shell,
         ..ContainerConfig::default()
     }
-}
-
-fn health(health: Healthcheck) -> HealthConfig {
-    let Healthcheck { test, interval, timeout, start_period, start_interval, retries } = health;
-    HealthConfig { test: Some(test), interval, timeout, start_period, start_interval, retries }
 }
 
 /// One step of an image's history.

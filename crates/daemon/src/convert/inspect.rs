@@ -21,6 +21,7 @@ pub(crate) fn inspect(container: Inspect, graph: GraphDriver) -> ContainerInspec
         path,
         args,
         state,
+        health,
         restart_count,
         files,
         hostname: inner_hostname,
@@ -37,7 +38,7 @@ pub(crate) fn inspect(container: Inspect, graph: GraphDriver) -> ContainerInspec
         created: time::text(Some(created)),
         path,
         args,
-        state: self::state(&state),
+        state: ContainerState { health: health.map(super::health::health), ..self::state(&state) },
         image: image_id.unwrap_or_default(),
         resolv_conf_path: resolv_conf.display().to_string(),
         hostname_path: hostname.display().to_string(),
@@ -101,6 +102,7 @@ fn config(spec: &ContainerSpec, hostname: String) -> ContainerConfig {
     config.labels = Some(spec.labels.clone());
     config.stop_signal = spec.stop_signal.map(|signal| signal.to_string()).unwrap_or_default();
     config.stop_timeout = spec.stop_timeout;
+    config.healthcheck = super::health::config(spec.health.clone());
     config.volumes = mount::volumes(&spec.mounts);
     config.network_disabled = spec.network.disabled;
     let exposed = port::names(&spec.network.exposed).map(|name| (name, api::Empty {}));

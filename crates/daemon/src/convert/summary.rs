@@ -1,13 +1,14 @@
 //! What a list shows of a container.
 
 use api::container::{ContainerSummary, HostConfigSummary, NetworkSettingsSummary};
-use engine::{Exited, Inspect, Root, State};
+use api::version::Version;
+use engine::{Exited, Health, HealthStatus, Inspect, Root, State};
 use jiff::Timestamp;
 
-use super::{mount, network, port, time};
+use super::{health, mount, network, port, time};
 
-/// One line of a list, at `now`.
-pub(crate) fn summary(container: &Inspect, now: Timestamp) -> ContainerSummary {
+/// One line of a list, at `now`, as `version` has it.
+pub(crate) fn summary(container: &Inspect, now: Timestamp, version: Version) -> ContainerSummary {
     let networks = container.network.networks.iter();
     let networks = networks.map(|(name, connection)| (name.clone(), network::connection(connection)));
     let (bindings, exposed): (&[_], &[_]) = match container.state.alive() {
@@ -27,14 +28,14 @@ pub(crate) fn summary(container: &Inspect, now: Timestamp) -> ContainerSummary {
         size_root_fs: None,
         labels: container.spec.labels.clone(),
         state: container.state.status().to_owned(),
-        status: status(&container.state, now),
+        status: status(&container.state, container.health.as_ref(), now),
         host_config: HostConfigSummary {
             network_mode: container.spec.network.mode.to_string(),
             annotations: mount::some(container.spec.annotations.clone()),
         },
         network_settings: Some(NetworkSettingsSummary { networks: Some(networks.collect()) }),
         mounts: mount::show(&container.mounts, &container.spec.mounts),
-        health: None,
+        health: (version >= Version::v1(52)).then(|| health::summary(container)),
     }
 }
 
@@ -56,12 +57,18 @@ fn command(path: &str, args: &[String]) -> String {
 }
 
 /// The state as a sentence (moby `State.String`).
-fn status(state: &State, now: Timestamp) -> String {
+fn status(state: &State, health: Option<&Health>, now: Timestamp) -> String {
     let ago = |then: Timestamp| time::human(now.as_second() - then.as_second());
     let ended = |exited: &Exited| format!("({}) {} ago", exited.code, ago(exited.finished));
     match state {
         State::Created { .. } => "Created".to_owned(),
-        State::Running(running) => format!("Up {}", ago(running.started)),
+        State::Running(running) => match health.map(|health| health.status) {
+            None => format!("Up {}", ago(running.started)),
+            Some(HealthStatus::Starting) => format!("Up {} (health: starting)", ago(running.started)),
+            Some(status @ (HealthStatus::Healthy | HealthStatus::Unhealthy)) => {
+                format!("Up {} ({})", ago(running.started), status.name())
+            }
+        },
         State::Paused(running) => format!("Up {} (Paused)", ago(running.started)),
         State::Restarting(exited) => format!("Restarting {}", ended(exited)),
         State::Exited(exited) => format!("Exited {}", ended(exited)),
@@ -95,7 +102,25 @@ mod tests {
             (State::Restarting(exited), "Restarting (137) 55 seconds ago"),
         ];
         for (state, expected) in cases {
-            assert_eq!(status(&state, second(75)), expected);
+            assert_eq!(status(&state, None, second(75)), expected);
+        }
+    }
+
+    #[test]
+    fn who_runs_is_said_to_be_well_or_not() {
+        let started = Timestamp::from_second(10).expect("a time");
+        let now = Timestamp::from_second(75).expect("a time");
+        let running = Running { pid: 1, started, finished: None };
+        let cases = [
+            (HealthStatus::Starting, "Up About a minute (health: starting)"),
+            (HealthStatus::Healthy, "Up About a minute (healthy)"),
+            (HealthStatus::Unhealthy, "Up About a minute (unhealthy)"),
+        ];
+        for (known, expected) in cases {
+            let health = Health { status: known, ..Health::default() };
+            assert_eq!(status(&State::Running(running.clone()), Some(&health), now), expected);
+            let paused = status(&State::Paused(running.clone()), Some(&health), now);
+            assert_eq!(paused, "Up About a minute (Paused)");
         }
     }
 

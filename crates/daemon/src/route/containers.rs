@@ -31,13 +31,13 @@ pub(crate) fn routes() -> Router<App> {
         .route("/containers/{id}/wait", post(wait))
 }
 
-async fn list(State(app): State<App>, query: Query) -> Answer {
+async fn list(State(app): State<App>, Speaks(version): Speaks, query: Query) -> Answer {
     let wanted = list::Wanted::read(&query)?;
     let now = Timestamp::now();
     let containers = app.engine.list();
     let chosen = wanted.choose(&containers)?;
     let lines: Vec<ContainerSummary> =
-        chosen.into_iter().map(|container| summary::summary(container, now)).collect();
+        chosen.into_iter().map(|container| summary::summary(container, now, version)).collect();
     Ok(ok(&lines))
 }
 

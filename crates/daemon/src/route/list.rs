@@ -3,7 +3,7 @@
 use api::filters::{FilterError, Filters};
 use engine::{Inspect, State};
 
-use crate::convert::{port, summary};
+use crate::convert::{health, port, summary};
 use crate::http::answer::Refusal;
 use crate::http::query::Query;
 
@@ -77,7 +77,7 @@ impl Wanted {
             && (filters.matches("name", &name) || filters.matches("name", &container.name))
             && filters.accept_labels(&container.spec.labels)
             && filters.exact("status", container.state.status())
-            && filters.exact("health", "none")
+            && filters.exact("health", health::status(container))
             && filters.exact("is-task", "false")
             && self.has_exited(&container.state)
             && self.is_on_network(container)

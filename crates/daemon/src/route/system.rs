@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::convert::summary;
 use crate::facts;
 use crate::http::answer::{Answer, ok};
+use crate::http::version::Speaks;
 use crate::settings::Level;
 
 /// The name of the one OCI runtime.
@@ -151,14 +152,14 @@ fn registries() -> RegistryConfig {
     }
 }
 
-async fn disk_usage(State(app): State<App>) -> Answer {
+async fn disk_usage(State(app): State<App>, Speaks(version): Speaks) -> Answer {
     let now = Timestamp::now();
     let images = super::images::summaries(&app).await?;
     let containers = app.engine.list();
     Ok(ok(&DiskUsage {
         layers_size: images.iter().map(|image| image.size).sum(),
         images,
-        containers: containers.iter().map(|container| summary::summary(container, now)).collect(),
+        containers: containers.iter().map(|container| summary::summary(container, now, version)).collect(),
         volumes: Vec::new(),
         build_cache: Vec::new(),
     }))

@@ -4,7 +4,7 @@ use std::{os::unix::fs::DirBuilderExt, sync::Arc};
 
 use super::{Created, Engine, blocking, shown};
 use crate::{
-    ContainerSpec, MountKind, MountOrigin, MountSpec, NetworkMode, Root,
+    ContainerSpec, HealthCheck, MountKind, MountOrigin, MountSpec, NetworkMode, Root,
     cnm::plan::Plan,
     container::Container,
     error::CreateError,
@@ -217,8 +217,19 @@ fn merge(spec: &mut ContainerSpec, image: &image::ImageConfig) {
     if spec.stop_signal.is_none() {
         spec.stop_signal = image.stop_signal.as_ref().and_then(|text| text.parse().ok());
     }
+    merge_health(spec, image);
     merge_ports(spec, image);
     merge_volumes(spec, image.volumes.keys());
+}
+
+fn merge_health(spec: &mut ContainerSpec, image: &image::ImageConfig) {
+    if spec.command.shell.is_empty() {
+        spec.command.shell = image.shell.clone().unwrap_or_default();
+    }
+    match image.healthcheck.clone().map(HealthCheck::try_from).transpose() {
+        Ok(check) => spec.health.inherit(check.unwrap_or_default()),
+        Err(error) => tracing::warn!(%error, "the image's health check is not run"),
+    }
 }
 
 fn merge_ports(spec: &mut ContainerSpec, image: &image::ImageConfig) {
@@ -291,5 +302,22 @@ mod tests {
         merge(&mut spec, &image());
         assert_eq!(spec.command.env, ["A=own", "PATH=/bin"]);
         assert_eq!(spec.labels["from"], "own");
+    }
+
+    #[test]
+    fn the_image_says_how_it_is_tested_and_by_which_shell() {
+        let check = |test: &str| {
+            Some(image::Healthcheck { test: vec![test.to_owned(), "x".to_owned()], ..Default::default() })
+        };
+        let shell = Some(vec!["ash".to_owned(), "-c".to_owned()]);
+        let image = image::ImageConfig { healthcheck: check("CMD-SHELL"), shell, ..image() };
+        let mut spec = ContainerSpec::default();
+        merge(&mut spec, &image);
+        let expected = ["ash", "-c", "x"].map(str::to_owned).to_vec();
+        assert_eq!(spec.health.program(&spec.command.shell), Some(expected));
+        let unknown = image::ImageConfig { healthcheck: check("x"), ..image };
+        let mut spec = ContainerSpec::default();
+        merge(&mut spec, &unknown);
+        assert_eq!(spec.health, HealthCheck::default());
     }
 }

@@ -25,10 +25,15 @@ impl Engine {
     /// If the container does not run.
     pub fn exec_create(&self, term: &str, spec: ExecSpec) -> Result<ExecId, ExecError> {
         let container = self.registry.find(term)?;
+        self.exec_create_in(&container, spec)
+    }
+
+    /// The same in a container that is known.
+    pub(super) fn exec_create_in(&self, container: &Container, spec: ExecSpec) -> Result<ExecId, ExecError> {
         if spec.args.is_empty() {
             return Err(ExecError::NoCommand);
         }
-        check_running(&container)?;
+        check_running(container)?;
         let id = ExecId::random();
         let action = format!("exec_create: {}", spec.args.join(" "));
         {
@@ -51,10 +56,20 @@ impl Engine {
             ExecState::Running { .. } => return Err(ExecError::AlreadyRunning { id: id.to_string() }),
             ExecState::Exited { .. } => return Err(ExecError::AlreadyRan { id: id.to_string() }),
         }
-        check_running(&container)?;
-        let engine = Arc::clone(self);
+        self.exec_start_in(&container, (id, exec.spec), detach).await
+    }
+
+    /// The same in a container that is known.
+    pub(super) async fn exec_start_in(
+        self: &Arc<Self>,
+        container: &Arc<Container>,
+        (id, spec): (ExecId, ExecSpec),
+        detach: bool,
+    ) -> Result<Option<Attached>, ExecError> {
+        check_running(container)?;
+        let (engine, container) = (Arc::clone(self), Arc::clone(container));
         self.whole(async move {
-            let started = engine.run_exec(&container, id, &exec.spec, detach).await;
+            let started = engine.run_exec(&container, id, &spec, detach).await;
             if let Err(ExecError::Process(error)) = &started {
                 set_state(&container, id, ExecState::Exited { pid: 0, code: exit_code(error) });
             }
@@ -102,7 +117,7 @@ impl Engine {
         Ok(Some(attached).filter(|_| !detach))
     }
 
-    /// Passes on a process's output, and takes note of its end before the output ends:
+    /// Passes on a process's output, and takes note of its end, and tells of it, before the output ends:
     /// who has read to the end finds the exit code.
     fn watch_exec(
         self: &Arc<Self>,
@@ -127,10 +142,10 @@ impl Engine {
             };
             let code = ended.map_or(137, |exit| exit.code);
             set_state(&container, id, ExecState::Exited { pid, code });
+            let facts = [("execID", text.clone()), ("exitCode", code.to_string())];
+            engine.tell_container(&container.record(), "exec_die", &facts);
             drop(open);
             let _gone_with_its_container = client.exec_remove(&text).await;
-            let facts = [("execID", text), ("exitCode", code.to_string())];
-            engine.tell_container(&container.record(), "exec_die", &facts);
         });
     }
 

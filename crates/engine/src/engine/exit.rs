@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::Engine;
+use super::{Engine, health};
 use crate::{
     Exited, RemoveOptions, RestartPolicy, State,
     container::Container,
@@ -50,6 +50,7 @@ impl Engine {
             (std::mem::take(&mut live.stopping), std::mem::take(&mut live.restarting))
         };
         record.stopped |= stopping;
+        health::at_end(&mut record.health);
         let again = !stopping && record.spec.restart.restarts(exited.code, record.restart_count);
         let ran = exited.finished.duration_since(exited.started).unsigned_abs();
         let code = exited.code;

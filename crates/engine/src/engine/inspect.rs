@@ -50,6 +50,7 @@ impl Engine {
             path: words.next().unwrap_or_default(),
             args: words.collect(),
             state: record.state.clone(),
+            health: record.health.clone(),
             restart_count: record.restart_count,
             files: self.shown_files(&record),
             hostname: self.hostname(&record),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use jiff::Timestamp;
 use runtime::{bundle, client, spec::Namespace};
 
-use super::{Done, Engine, blocking};
+use super::{Done, Engine, blocking, health};
 use crate::{
     NetworkMode, Running, StartFailure, State,
     cnm::SandboxId,
@@ -61,6 +61,7 @@ impl Engine {
                 container.live().stopping = false;
                 container.publish(record);
                 self.watch_exit(container, client);
+                self.watch_health(container);
                 Ok(Done::Now)
             }
             Err(error) => {
@@ -91,6 +92,7 @@ impl Engine {
             self.attach_waiting(&client, attached).await?;
         }
         let finished = record.state.finished();
+        record.health = health::at_start(record);
         record.state = State::Running(Running { pid: created.pid, started: Timestamp::now(), finished });
         record.has_started = true;
         // An engine that dies in between finds a shim that has not started, and knows that nobody was answered.

@@ -2,6 +2,7 @@
 
 mod connecting;
 mod crowd;
+mod health;
 mod machine;
 mod networks;
 mod processes;
