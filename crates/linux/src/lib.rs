@@ -4,6 +4,7 @@
 //! endpoint or a container is: callers say *what*, this crate knows *how*.
 
 pub mod cgroup;
+pub mod claim;
 pub mod conntrack;
 pub mod inotify;
 pub mod mount;
