@@ -285,6 +285,25 @@ pub struct NetworkDisconnectRequest {
     pub force: bool,
 }
 
+/// The body of `POST /networks/{id}/update`, a path of our own. What is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct NetworkUpdateRequest {
+    /// Whether it has IPv4.
+    #[serde(rename = "EnableIPv4", skip_serializing_if = "Option::is_none")]
+    pub enable_ipv4: Option<bool>,
+    /// Whether it has IPv6.
+    #[serde(rename = "EnableIPv6", skip_serializing_if = "Option::is_none")]
+    pub enable_ipv6: Option<bool>,
+    /// The subnets of families that are switched on.
+    #[serde(rename = "IPAM", skip_serializing_if = "Option::is_none")]
+    pub ipam: Option<Ipam>,
+    /// Options of the driver; `null` takes one back.
+    pub options: BTreeMap<String, Option<String>>,
+    /// Labels; `null` removes one.
+    pub labels: BTreeMap<String, Option<String>>,
+}
+
 /// The answer of `POST /networks/prune`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

@@ -14,6 +14,7 @@ mod load;
 mod logs;
 mod network;
 mod network_create;
+mod network_update;
 mod pause;
 mod plan;
 mod port;
@@ -213,6 +214,9 @@ pub(crate) enum NetworkVerb {
     /// Show everything about networks
     #[command(after_help = "Example: tombolo network inspect -f '{{json .IPAM.Config}}' front")]
     Inspect(inspect::InspectKind),
+    /// Change a network while containers are on it
+    #[command(after_help = "Example: tombolo network update --mtu 1400 --ipv6 front")]
+    Update(network_update::NetworkUpdate),
     /// Connect a container to a network
     #[command(after_help = "Example: tombolo network connect --alias db front postgres")]
     Connect(network::Connect),
@@ -251,6 +255,7 @@ impl NetworkVerb {
             Self::Create(command) => command.run(client).await,
             Self::Ls(command) => command.run(client).await,
             Self::Inspect(command) => command.run(&["network"], client).await,
+            Self::Update(command) => command.run(client).await,
             Self::Connect(command) => command.run(client).await,
             Self::Disconnect(command) => command.run(client).await,
             Self::Rm(command) => command.run(client).await,

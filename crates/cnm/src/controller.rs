@@ -5,8 +5,8 @@
 //! refused request leaves nothing.
 
 use crate::{
-    Delta, EndpointId, Model, NetworkId, SandboxId,
-    spec::{EndpointSpec, NetworkSpec, SandboxSpec, SandboxUpdate},
+    Delta, EndpointId, Link, Model, NetworkId, SandboxId,
+    spec::{EndpointSpec, NetworkSpec, NetworkUpdate, SandboxSpec, SandboxUpdate},
 };
 
 mod context;
@@ -15,14 +15,16 @@ mod join;
 mod network;
 mod refused;
 mod sandbox;
+mod update;
 
 pub use self::{
-    context::{BusyPorts, Context, DefaultPool, Defaults, Entropy, Host, Nets},
+    context::{BusyPorts, Context, DefaultPool, Defaults, Entropy, Given, Host, Nets},
     endpoint::{CreateEndpointError, DeleteEndpointError, RenameEndpointError},
     join::{JoinError, LeaveError},
     network::{CreateNetworkError, DeleteNetworkError},
     refused::{Kind, Refused},
     sandbox::{CreateSandboxError, DeleteSandboxError, UpdateSandboxError},
+    update::UpdateNetworkError,
 };
 
 /// All that can be asked of the controller.
@@ -32,6 +34,8 @@ pub enum Request {
     /// Makes the network of this name as the spec says, or creates it. It keeps its identity; a pool
     /// that the spec does not name; and all its pools while an endpoint would have no place in the new ones.
     RenewNetwork(NetworkSpec),
+    /// Its endpoints, joined or not, get and lose addresses as it gets and loses families.
+    UpdateNetwork(NetworkId, NetworkUpdate),
     /// Detached endpoints go with it; joined ones refuse.
     DeleteNetwork(NetworkId),
     CreateSandbox(SandboxSpec),
@@ -52,6 +56,11 @@ pub enum Request {
         endpoint: EndpointId,
         name: String,
         dns_names: Vec<String>,
+    },
+    /// Other names of others, in place of those it knows.
+    RelinkEndpoint {
+        endpoint: EndpointId,
+        links: Vec<Link>,
     },
 }
 
@@ -94,6 +103,7 @@ fn one(model: &Model, request: &Request, context: &mut Context<'_>) -> Result<De
     Ok(match request {
         Request::CreateNetwork(spec) => network::create(model, spec, context)?,
         Request::RenewNetwork(spec) => network::renew(model, spec, context)?,
+        Request::UpdateNetwork(id, update) => (update::update(model, id, update, context)?, None),
         Request::DeleteNetwork(id) => (network::delete(model, id)?, None),
         Request::CreateSandbox(spec) => sandbox::create(model, spec, context)?,
         Request::UpdateSandbox(id, update) => (sandbox::update(model, id, update, context)?, None),
@@ -105,5 +115,6 @@ fn one(model: &Model, request: &Request, context: &mut Context<'_>) -> Result<De
         Request::RenameEndpoint { endpoint, name, dns_names } => {
             (endpoint::rename(model, endpoint, name, dns_names)?, None)
         }
+        Request::RelinkEndpoint { endpoint, links } => (endpoint::relink(model, endpoint, links)?, None),
     })
 }

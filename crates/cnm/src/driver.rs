@@ -11,7 +11,7 @@ impl Driver {
     /// What a network of this driver adds to the kernel.
     pub(crate) fn network_objects(&self, network: &Network) -> Vec<(Key, Object)> {
         match self {
-            Self::Null | Self::Host => Vec::new(),
+            Self::Null | Self::Host | Self::Config(_) => Vec::new(),
             Self::Bridge(config) => bridge::objects::network_objects(network, config),
         }
     }
@@ -19,7 +19,7 @@ impl Driver {
     /// What an endpoint of such a network adds; whether ports of its sandbox are published matters.
     pub(crate) fn endpoint_objects(&self, endpoint: &Endpoint, published: bool) -> Vec<(Key, Object)> {
         match self {
-            Self::Null | Self::Host => Vec::new(),
+            Self::Null | Self::Host | Self::Config(_) => Vec::new(),
             Self::Bridge(config) => bridge::objects::endpoint_objects(endpoint, config, published),
         }
     }

@@ -26,6 +26,9 @@ pub(crate) use self::{
     pool::{is_default, request_pool},
 };
 
+/// An option: each address after the one given before, not the lowest that is free.
+pub(crate) const SERIAL: &str = "com.docker.network.ipam.serial";
+
 /// An address as a number of its family.
 pub(crate) fn number(address: IpAddr) -> u128 {
     match address {

@@ -32,6 +32,6 @@ pub mod state;
 pub use id::{EndpointId, Mac, NetworkId, ParseIdError, SandboxId};
 pub use model::{
     Attachment, Delta, DnsSettings, Driver, Endpoint, EndpointSettings, Family, FindNetworkError, HostPorts,
-    IntervalSet, Ipam, Link, LinkTarget, Model, Namespace, Network, PortBinding, PortIndex, PortMapping,
-    Ports, Proto, Sandbox, Subnet, Touched, WayIn,
+    IntervalSet, Ipam, IpamDriver, Link, LinkTarget, Model, Namespace, Network, PortBinding, PortIndex,
+    PortMapping, Ports, Proto, Sandbox, Subnet, Touched, WayIn,
 };

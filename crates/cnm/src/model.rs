@@ -16,7 +16,7 @@ use std::{
 use imbl::OrdMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::{EndpointId, Mac, NetworkId, SandboxId};
+use crate::{EndpointId, Mac, NetworkId, SandboxId, driver::bridge::parse_bool, ipam};
 
 mod delta;
 mod find;
@@ -60,6 +60,8 @@ pub struct Network {
     /// Driver options as the user wrote them; `driver` holds what they mean.
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
+    /// The name of the network whose configuration it was made with.
+    pub config_from: Option<String>,
     /// Nanoseconds since the Unix epoch.
     pub created: i64,
 }
@@ -71,16 +73,29 @@ pub enum Driver {
     Null,
     /// The host's own stack.
     Host,
+    /// Nothing: what other networks are made with.
+    Config(crate::spec::Template),
     Bridge(crate::driver::bridge::Config),
 }
 
 /// The addresses of a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ipam {
+    pub driver: IpamDriver,
     pub v4: Vec<Subnet>,
     pub v6: Vec<Subnet>,
     /// IPAM options as the user wrote them.
     pub options: BTreeMap<String, String>,
+}
+
+/// Who gives a network's endpoints their addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IpamDriver {
+    /// The engine, from the network's pools.
+    #[default]
+    Default,
+    /// Nobody: endpoints have a link and no addresses, whichever families the network was asked to have.
+    Null { v4: bool, v6: bool },
 }
 
 /// One pool of addresses of a network.
@@ -319,6 +334,11 @@ impl Ipam {
         }
     }
 
+    /// Whether addresses are given one after the other, not the lowest first.
+    pub fn is_serial(&self) -> bool {
+        self.options.get(ipam::SERIAL).is_some_and(|value| parse_bool(value) == Some(true))
+    }
+
     /// Every subnet, IPv4 first.
     pub fn all(&self) -> impl Iterator<Item = &Subnet> {
         self.v4.iter().chain(&self.v6)
@@ -329,7 +349,7 @@ impl Driver {
     /// The name users know it by.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Null => "null",
+            Self::Null | Self::Config(_) => "null",
             Self::Host => "host",
             Self::Bridge(_) => "bridge",
         }
@@ -341,6 +361,7 @@ impl Network {
     pub const fn is_predefined(&self) -> bool {
         match &self.driver {
             Driver::Null | Driver::Host => true,
+            Driver::Config(_) => false,
             Driver::Bridge(config) => config.default,
         }
     }
@@ -349,7 +370,26 @@ impl Network {
     pub const fn bridge(&self) -> Option<&crate::driver::bridge::Config> {
         match &self.driver {
             Driver::Bridge(config) => Some(config),
-            Driver::Null | Driver::Host => None,
+            Driver::Null | Driver::Host | Driver::Config(_) => None,
+        }
+    }
+
+    /// What it is made of, if other networks are made with it.
+    pub const fn template(&self) -> Option<&crate::spec::Template> {
+        match &self.driver {
+            Driver::Config(template) => Some(template),
+            Driver::Null | Driver::Host | Driver::Bridge(_) => None,
+        }
+    }
+
+    /// Whether it was asked to have a family.
+    pub fn has_family(&self, family: Family) -> bool {
+        let is = |v4: bool, v6: bool| if family == Family::V4 { v4 } else { v6 };
+        match (&self.driver, self.ipam.driver) {
+            (Driver::Null | Driver::Host, _) => is(true, false),
+            (Driver::Config(template), _) => is(template.v4.unwrap_or(true), template.v6.unwrap_or(false)),
+            (Driver::Bridge(_), IpamDriver::Null { v4, v6 }) => is(v4, v6),
+            (Driver::Bridge(_), IpamDriver::Default) => !self.ipam.subnets(family).is_empty(),
         }
     }
 }

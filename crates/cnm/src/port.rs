@@ -66,7 +66,7 @@ pub(crate) fn request_ports(
         held: PortIndex::default(),
         host,
         sandbox: wishes.sandbox,
-        next: host.last_ephemeral.map_or(*host.ephemeral.start(), |last| last.saturating_add(1)),
+        next: host.given.port.map_or(*host.ephemeral.start(), |last| last.saturating_add(1)),
         bindings: Vec::new(),
     };
     let held: Vec<_> = wishes.held.iter().filter(|binding| binding.is_of_host()).cloned().collect();

@@ -10,6 +10,8 @@ mod dns;
 mod endpoint;
 mod network;
 mod ports;
+mod template;
+mod update;
 
 pub use self::{
     dns::{ExtraHostError, LinkError, extra_host, link},
@@ -19,7 +21,11 @@ pub use self::{
         SubnetSpec,
     },
     ports::{NotPublishedError, PortForm, PortMappingError, PortRemoval, are_published, coalesce},
+    template::{ConfigError, Template},
+    update::{InvalidUpdateError, NetworkUpdate, NetworkUpdateForm},
 };
+
+pub(crate) use self::update::Switch;
 
 /// A sandbox to create.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -195,6 +195,7 @@ fn network(n: u8, case: &Case) -> Network {
         attachable: false,
         options: BTreeMap::new(),
         labels: BTreeMap::new(),
+        config_from: None,
         created: 0,
     }
 }

@@ -12,7 +12,8 @@ use cnm::{
     fake::FakeKernel,
     record::{EndpointRecord, NetworkRecord, SandboxRecord},
     spec::{
-        EndpointForm, EndpointSpec, NetworkForm, NetworkSpec, PoolForm, PortForm, SandboxUpdate, extra_host,
+        EndpointForm, EndpointSpec, NetworkForm, NetworkSpec, NetworkUpdate, NetworkUpdateForm, PoolForm,
+        PortForm, SandboxUpdate, extra_host,
     },
     state::kernel_state,
 };
@@ -23,6 +24,7 @@ use world::{World, mappings, network, sandbox};
 #[derive(Clone, Debug)]
 enum Wish {
     CreateNetwork { name: usize, subnets: Vec<&'static str>, internal: bool },
+    UpdateNetwork { network: Index, v4: Option<bool>, v6: Option<bool>, option: (&'static str, &'static str) },
     DeleteNetwork(Index),
     CreateSandbox { owner: usize, ports: Vec<(&'static str, &'static str, &'static str)> },
     Publish(Index, Vec<(&'static str, &'static str, &'static str)>),
@@ -77,9 +79,19 @@ fn wish() -> impl Strategy<Value = Wish> {
     let (index, name) = (any::<Index>, || 0..NAMES.len());
     let v4 = prop::sample::select(vec!["", "", "10.1.0.2", "10.1.0.3", "10.1.0.1"]);
     let mac = prop::sample::select(vec!["", "", "02:00:00:00:00:01"]);
+    let option = prop::sample::select(vec![
+        ("com.docker.network.driver.mtu", "1400"),
+        ("com.docker.network.driver.mtu", "1000"),
+        ("com.docker.network.bridge.enable_icc", "false"),
+        ("com.docker.network.bridge.trusted_host_interfaces", "wg0"),
+        ("com.docker.network.bridge.inhibit_ipv4", "true"),
+        ("com.docker.network.bridge.gateway_mode_ipv4", "routed"),
+    ]);
     prop_oneof![
         2 => (name(), subnets(), any::<bool>())
             .prop_map(|(name, subnets, internal)| Wish::CreateNetwork { name, subnets, internal }),
+        2 => (index(), any::<Option<bool>>(), any::<Option<bool>>(), option)
+            .prop_map(|(network, v4, v6, option)| Wish::UpdateNetwork { network, v4, v6, option }),
         1 => index().prop_map(Wish::DeleteNetwork),
         2 => (name(), ports()).prop_map(|(owner, ports)| Wish::CreateSandbox { owner, ports }),
         2 => (index(), ports()).prop_map(|(sandbox, ports)| Wish::Publish(sandbox, ports)),
@@ -121,6 +133,12 @@ fn request(model: &Model, wish: Wish) -> Option<Request> {
         Wish::CreateNetwork { name: 5, .. } => return None,
         Wish::CreateNetwork { name, subnets, internal } => {
             Request::CreateNetwork(network(NAMES[name], &subnets, |form| form.internal = internal))
+        }
+        Wish::UpdateNetwork { network, v4, v6, option: (option, value) } => {
+            let options = [(option.to_owned(), Some(value.to_owned()))].into();
+            let form = NetworkUpdateForm { v4, v6, options, ..NetworkUpdateForm::default() };
+            let update = NetworkUpdate::parse(form).expect("no subnet is named");
+            Request::UpdateNetwork(pick(network, networks(model))?, update)
         }
         Wish::DeleteNetwork(index) => Request::DeleteNetwork(pick(index, networks(model))?),
         Wish::CreateSandbox { owner, ports } => {
@@ -245,6 +263,30 @@ proptest! {
             prop_assert_eq!(&back, &world.model);
             prop_assert!(back.is_consistent());
             prop_assert_eq!(delta.is_empty(), world.model.apply(delta) == world.model);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn living_interfaces_keep_their_names_and_their_order(wishes in wishes()) {
+        grow(wishes, |world, delta| {
+            let next = world.model.apply(delta);
+            for endpoint in delta.endpoints.values().flatten() {
+                let Some(sandbox) = endpoint.sandbox() else { continue };
+                let before = world.model.endpoint(&endpoint.id).filter(|before| before.sandbox() == Some(sandbox));
+                if let Some(before) = before {
+                    prop_assert_eq!(&endpoint.attachment, &before.attachment);
+                    continue;
+                }
+                let last = next.endpoints_of_sandbox(sandbox).next_back().map(|last| last.id);
+                prop_assert_eq!(last, Some(endpoint.id), "who joins is the last");
+                let taken: BTreeSet<_> =
+                    world.model.endpoints_of_sandbox(sandbox).filter_map(|other| other.interface()).collect();
+                let lowest = (0..).map(|number| format!("eth{number}")).find(|name| !taken.contains(name.as_str()));
+                if next.network_of(endpoint).bridge().is_some() {
+                    prop_assert_eq!(endpoint.interface(), lowest.as_deref());
+                }
+            }
             Ok(())
         })?;
     }

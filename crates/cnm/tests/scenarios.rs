@@ -1,5 +1,7 @@
 //! Life cycles of the model, and what refused requests say.
 
+#[path = "scenarios/configs.rs"]
+mod configs;
 #[path = "scenarios/files.rs"]
 mod files;
 #[path = "scenarios/forms.rs"]
@@ -14,6 +16,8 @@ mod readme;
 mod records;
 #[path = "scenarios/steps.rs"]
 mod steps;
+#[path = "scenarios/updates.rs"]
+mod updates;
 #[path = "support/world.rs"]
 mod world;
 

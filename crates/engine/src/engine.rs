@@ -15,6 +15,7 @@ mod inspect;
 mod limits;
 mod links;
 mod logs;
+mod network_update;
 mod networks;
 mod open;
 mod options;

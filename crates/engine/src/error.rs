@@ -18,7 +18,7 @@ pub use exec::ExecError;
 pub(crate) use network::refusal;
 pub use network::{
     ConnectError, CreateNetworkError, DisconnectError, FindNetworkError, NetworkError, PruneNetworksError,
-    RemoveNetworkError,
+    RemoveLinkError, RemoveNetworkError, UpdateNetworkError,
 };
 pub use volume::VolumeError;
 

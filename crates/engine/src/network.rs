@@ -52,7 +52,8 @@ pub(crate) fn connections(
     let connection = |(term, spec): (String, EndpointSpec)| {
         let network = find(model, &term).ok();
         let name = network.map_or(term, |network| network.name.clone());
-        (name, ConnectionRecord { spec, network: network.map(|network| network.id), endpoint: None })
+        let network = network.map(|network| network.id);
+        (name, ConnectionRecord { spec, network, ..ConnectionRecord::default() })
     };
     mode.into_iter().chain(asked).map(connection).collect()
 }
@@ -80,7 +81,7 @@ pub(crate) fn settings(
 
 /// Whom a container knows by names of its own: the links of a connection, and on the
 /// mode's network those of the container.
-fn links(record: &Record, asked: &EndpointSpec, network: &Network) -> Vec<Link> {
+pub(crate) fn links(record: &Record, asked: &EndpointSpec, network: &Network) -> Vec<Link> {
     let of_mode = record.spec.network.mode.network() == Some(network.name.as_str());
     let own = record.spec.network.links.iter().filter(|_| of_mode);
     let parsed = asked.links.iter().chain(own).filter_map(|text| spec::link(text).ok());
@@ -232,11 +233,11 @@ pub(crate) fn is_own(record: &Record, sandbox: &SandboxId, model: &Model) -> boo
     model.sandbox(sandbox).is_some_and(|sandbox| sandbox.owner == record.id.to_string())
 }
 
-/// The connections in the order of joining: the mode's network first, then by name.
+/// The connections in the order of joining: the mode's network first, then as they were made.
 fn in_order(record: &Record) -> Vec<(String, ConnectionRecord)> {
     let mode = record.spec.network.mode.network();
     let mut all: Vec<_> = record.connections.clone().into_iter().collect();
-    all.sort_by_key(|(name, _)| Some(name.as_str()) != mode);
+    all.sort_by_key(|(name, connection)| (Some(name.as_str()) != mode, connection.order));
     all
 }
 

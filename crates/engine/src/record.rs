@@ -58,6 +58,15 @@ pub(crate) struct ConnectionRecord {
     pub(crate) network: Option<NetworkId>,
     /// The endpoint that keeps its addresses, once there is one.
     pub(crate) endpoint: Option<EndpointId>,
+    /// Later connections have greater ones. All that a container was created with have none, so that
+    /// they are in the order of their names.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub(crate) order: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_first(order: &u32) -> bool {
+    *order == 0
 }
 
 /// A volume that a container mounts.
@@ -70,6 +79,12 @@ pub(crate) struct VolumeUse {
 }
 
 impl Record {
+    /// The order of a connection that is made now.
+    pub(crate) fn next_order(&self) -> u32 {
+        let last = self.connections.values().map(|connection| connection.order).max();
+        last.map_or(1, |last| last.saturating_add(1))
+    }
+
     /// A container that was just made.
     pub(crate) fn new(name: &str, spec: ContainerSpec) -> Self {
         Self {

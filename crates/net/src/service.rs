@@ -17,6 +17,7 @@ use cnm::{
     state::kernel_state,
 };
 use linux::{
+    claim::{Claim, ClaimError},
     netlink, nfnl,
     rtnl::{self, RtnlError},
 };
@@ -40,6 +41,9 @@ use crate::{
 
 /// How many changes may wait for the writer's attention before those who ask wait themselves.
 const COMMANDS: usize = 256;
+
+/// What engines call their claim to a network stack.
+const CLAIM: &str = "tombolo/network";
 
 /// Where the service keeps what, and its settings.
 #[derive(Clone, Debug)]
@@ -69,6 +73,12 @@ pub enum StartError {
     Kernel(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     Host(#[from] HostError),
+    #[error(
+        "another engine (process {pid}) works on this network stack, and each would undo what the other does: end that one, or give this one a network namespace of its own"
+    )]
+    Taken { pid: i32 },
+    #[error("cannot claim the network stack")]
+    Claim(#[source] io::Error),
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
     #[error("the settings of the default network make none")]
@@ -119,6 +129,7 @@ impl NetworkService {
     /// If the store, the kernel or a directory cannot be used. What the kernel
     /// refuses of single objects is logged: the rest is served.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let claim = claim()?;
         let failed = |source| StartError::Directory { path: config.state.clone(), source };
         fs::create_dir_all(&config.state).map_err(failed)?;
         let store = Arc::new(Store::open(&config.state.join("network.redb"))?);
@@ -141,7 +152,11 @@ impl NetworkService {
 
         let mut tasks = JoinSet::new();
         let watch = Watch { model: model.clone(), commands: commands.downgrade() };
-        tasks.spawn(writer.run(queue, ends));
+        tasks.spawn(async move {
+            let closing = writer.run(queue, ends).await;
+            drop(claim);
+            closing.map(|reply| reply.send(()));
+        });
         let overlaps = Overlaps::new();
         monitors.spawn(&mut tasks, watch, Lookout::new(&host, overlaps.clone()));
         let service =
@@ -234,9 +249,22 @@ impl NetworkService {
         self.host.namespace(sandbox)
     }
 
-    /// What the decision has to know of the host: its routes only for a new network.
+    /// What the decision has to know of the host: its routes only for new pools.
     async fn facts(&self, requests: &[Request]) -> Result<Facts, ChangeError> {
-        let is_new = |it: &Request| matches!(it, Request::CreateNetwork(_) | Request::RenewNetwork(_));
+        let is_new = |it: &Request| match it {
+            Request::CreateNetwork(_) | Request::RenewNetwork(_) => true,
+            Request::UpdateNetwork(_, update) => update.needs_pools(),
+            Request::DeleteNetwork(_)
+            | Request::CreateSandbox(_)
+            | Request::UpdateSandbox(..)
+            | Request::DeleteSandbox(_)
+            | Request::CreateEndpoint(_)
+            | Request::DeleteEndpoint(_)
+            | Request::Join { .. }
+            | Request::Leave(_)
+            | Request::RenameEndpoint { .. }
+            | Request::RelinkEndpoint { .. } => false,
+        };
         if !requests.iter().any(is_new) {
             return Ok(facts::settings());
         }
@@ -244,6 +272,22 @@ impl NetworkService {
         let read = tokio::task::spawn_blocking(move || facts::of_host(|link| host.is_ours(link)));
         let read = read.await.map_err(|_| ChangeError::Stopped)?;
         read.map_err(ChangeError::Facts)
+    }
+}
+
+/// Claims the network stack for this engine. Who is no engine keeps none from starting.
+fn claim() -> Result<Option<Claim>, StartError> {
+    match Claim::new(CLAIM) {
+        Ok(claim) => Ok(Some(claim)),
+        Err(ClaimError::Taken { pid }) => Err(StartError::Taken { pid }),
+        Err(error @ ClaimError::Squatted { .. }) => {
+            tracing::warn!(
+                error = crate::chain(&error),
+                "the network stack cannot be claimed for this engine"
+            );
+            Ok(None)
+        }
+        Err(ClaimError::Socket(error)) => Err(StartError::Claim(error)),
     }
 }
 

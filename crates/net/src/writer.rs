@@ -21,7 +21,7 @@ use std::{
 use cnm::{
     Delta, HostPorts, Model,
     apply::KernelError,
-    controller::{Context, Created, Defaults, Host as Facts, Request, decide_all},
+    controller::{Context, Created, Defaults, Given, Host as Facts, Request, decide_all},
     plan::plan,
     state::{Key, Scope, State, kernel_state, kernel_state_of},
 };
@@ -102,6 +102,8 @@ pub(crate) struct Writer {
     settling: JoinSet<()>,
     settled: mpsc::Sender<Finished>,
     accepted: Model,
+    /// What was given out last.
+    given: Given,
     published: watch::Sender<Arc<Model>>,
     pool: Pool,
     lanes: Lanes,
@@ -136,6 +138,7 @@ impl Writer {
             settling: JoinSet::new(),
             settled,
             accepted,
+            given: Given::default(),
             published,
             pool,
             lanes: Lanes::default(),
@@ -147,11 +150,12 @@ impl Writer {
     }
 
     /// Serves commands and ends of jobs until it is closed, or nobody is left who could ask.
+    /// Who closed it is to be told, when all else is let go of.
     pub(crate) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
         mut finished: mpsc::Receiver<Finished>,
-    ) {
+    ) -> Option<oneshot::Sender<()>> {
         let closing = loop {
             tokio::select! {
                 Some(end) = finished.recv() => self.finish(end),
@@ -177,7 +181,7 @@ impl Writer {
             finished.recv().await.into_iter().for_each(|end| self.finish(end));
         }
         drop(tokio::task::spawn_blocking(move || self.pool.close()).await);
-        closing.map(|reply| reply.send(()));
+        closing
     }
 
     /// Starts what can be started, in the order of arrival.
@@ -207,8 +211,9 @@ impl Writer {
     }
 
     /// Decides a change and hands it to the kernel, unless it meets one that is under way or `ahead`.
-    fn start(&mut self, change: Box<Change>, ahead: &Lanes) -> Held {
+    fn start(&mut self, mut change: Box<Change>, ahead: &Lanes) -> Held {
         let mut entropy = entropy::fill;
+        change.facts.given = self.given.clone();
         let Change { requests, facts: host, now, .. } = &*change;
         let mut context = Context { entropy: &mut entropy, now: *now, host, defaults: &self.defaults };
         let (delta, created) = match decide_all(&self.accepted, requests, &mut context) {
@@ -229,6 +234,8 @@ impl Writer {
         }
         let lane = self.lanes.enter(footprint);
         let inverse = delta.inverse(&self.accepted);
+        change.facts.advance(&self.accepted, &delta);
+        self.given = change.facts.given.clone();
         self.accepted = after;
         self.pool.send(Job::Change { lane, from, to, delta: delta.clone() });
         self.under_way.insert(lane, UnderWay { change, delta, inverse, created, reaping: false });
@@ -363,13 +370,15 @@ fn chooses_port(request: &Request) -> bool {
         Request::UpdateSandbox(_, update) => update.publish.as_ref(),
         Request::CreateNetwork(_)
         | Request::RenewNetwork(_)
+        | Request::UpdateNetwork(..)
         | Request::DeleteNetwork(_)
         | Request::DeleteSandbox(_)
         | Request::CreateEndpoint(_)
         | Request::DeleteEndpoint(_)
         | Request::Join { .. }
         | Request::Leave(_)
-        | Request::RenameEndpoint { .. } => None,
+        | Request::RenameEndpoint { .. }
+        | Request::RelinkEndpoint { .. } => None,
     };
     publish.into_iter().flatten().any(|mapping| !matches!(mapping.host, HostPorts::Exact(_)))
 }

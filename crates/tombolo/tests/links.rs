@@ -42,6 +42,30 @@ fn on_the_default_network_a_link_is_a_line_that_follows() -> Result<()> {
 }
 
 #[test]
+fn a_link_goes_without_its_containers() -> Result<()> {
+    let machine = machine()?;
+    machine.docker("run -d --name db busybox sleep 1000").ok()?;
+    machine.docker("run -d --name web --link db:store --link db:data busybox sleep 1000").ok()?;
+    machine.docker("rm --link /web/store").ok()?;
+    ensure!(hosts(&machine, "web", "store")?.is_empty(), "it is there still");
+    ensure!(!hosts(&machine, "web", "data")?.is_empty(), "the other went with it");
+    ensure!(machine.docker("inspect -f '{{json .HostConfig.Links}}' web").ok()? == "[\"/db:/web/data\"]");
+    machine.docker("restart -t 0 db").ok()?;
+    ensure!(hosts(&machine, "web", "store")?.is_empty(), "it came back with the other's start");
+    let refused = machine.docker("rm --link /web/store");
+    ensure!(refused.stderr.contains("No such container: web/store"), "{refused:?}");
+    let refused = machine.tombolo("rm --link db");
+    let text = "Conflict, cannot remove the default link name of the container";
+    ensure!(refused.code != 0 && refused.stderr.contains(text), "{refused:?}");
+    machine.docker("stop -t 0 web").ok()?;
+    machine.tombolo("rm --link web/data").ok()?;
+    machine.docker("start web").ok()?;
+    ensure!(hosts(&machine, "web", "data")?.is_empty(), "a start brought it back");
+    ensure!(machine.docker("ps -q").ok()?.lines().count() == 2, "a container has gone");
+    Ok(())
+}
+
+#[test]
 fn a_link_to_nobody_is_refused() -> Result<()> {
     let machine = machine()?;
     let refused = machine.docker("create --link nobody busybox true");

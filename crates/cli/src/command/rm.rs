@@ -12,6 +12,9 @@ pub(crate) struct Rm {
     /// Kill it first if it runs
     #[arg(short, long)]
     force: bool,
+    /// Remove a link and not a container: /web/store
+    #[arg(short, long)]
+    link: bool,
     /// Remove its anonymous volumes too
     #[arg(short, long)]
     volumes: bool,
@@ -23,7 +26,8 @@ pub(crate) struct Rm {
 impl Rm {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         output::each(&self.containers, async |name| {
-            let call = Call::delete(["containers", name.trim_start_matches('/')]);
+            let path = std::iter::once("containers").chain(name.trim_start_matches('/').split('/'));
+            let call = Call::delete(path).switch("link", self.link);
             match client.done(call.switch("force", self.force).switch("v", self.volumes)).await {
                 // What was to be gone is gone.
                 Err(error) if self.force && error.is_not_found() => {

@@ -2,7 +2,7 @@
 //! randomness, reads no clock and looks at no host.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::RangeInclusive,
@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::{Delta, Family, IntervalSet, Model, Proto, ipam};
+use crate::{Delta, Family, IntervalSet, Model, NetworkId, Proto, ipam};
 
 /// Where fresh random bytes come from. With the same bytes, decisions are the same.
 pub trait Entropy {
@@ -59,8 +59,8 @@ pub struct Host {
     pub on_link: Nets,
     /// Where ephemeral ports come from (`net.ipv4.ip_local_port_range`).
     pub ephemeral: RangeInclusive<u16>,
-    /// The port given last, after which the search for an ephemeral one begins.
-    pub last_ephemeral: Option<u16>,
+    /// After what the search for the next ephemeral port or address begins.
+    pub given: Given,
     /// Ports that somebody else was found to hold.
     pub busy: BusyPorts,
     /// Whether the host speaks IPv6: wildcards then mean `0.0.0.0` and `[::]`.
@@ -74,7 +74,7 @@ impl Default for Host {
             taken: Nets::default(),
             on_link: Nets::default(),
             ephemeral: 32_768..=60_999,
-            last_ephemeral: None,
+            given: Given::default(),
             busy: BusyPorts::default(),
             v6: true,
         }
@@ -82,16 +82,34 @@ impl Default for Host {
 }
 
 impl Host {
-    /// Remembers the ephemeral ports that a change of `before` gives out, so that
-    /// the next ones are others.
+    /// Remembers the ephemeral ports and serial addresses that a change of `before` gives out,
+    /// so that the next ones are others.
     pub fn advance(&mut self, before: &Model, delta: &Delta) {
         let held = |id| before.sandbox(id).map_or(&[][..], |sandbox| &sandbox.ports);
         let sandboxes = delta.sandboxes.values().flatten();
         let new = sandboxes
             .flat_map(|sandbox| sandbox.ports.iter().filter(|binding| !held(&sandbox.id).contains(binding)));
         let ports = new.map(|binding| *binding.host.end()).filter(|port| self.ephemeral.contains(port));
-        self.last_ephemeral = ports.max().or(self.last_ephemeral);
+        self.given.port = ports.max().or(self.given.port);
+        let endpoints = delta.endpoints.values().flatten();
+        for endpoint in endpoints.filter(|endpoint| before.endpoint(&endpoint.id).is_none()) {
+            if before.network(&endpoint.network).is_some_and(|network| network.ipam.is_serial()) {
+                let numbers =
+                    endpoint.addresses().map(|address| (Family::of(&address), ipam::number(address)));
+                let keyed = numbers.map(|(family, number)| ((endpoint.network, family), number));
+                self.given.addresses.extend(keyed);
+            }
+        }
     }
+}
+
+/// What was given out last. It is forgotten with the engine: the lowest comes first again then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The last ephemeral port.
+    pub port: Option<u16>,
+    /// The last address, as a number, of networks that give one after the other.
+    pub addresses: BTreeMap<(NetworkId, Family), u128>,
 }
 
 /// Settings of the engine.

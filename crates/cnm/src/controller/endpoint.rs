@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{Context, Created, Decision, Kind};
 use crate::{
-    Attachment, Delta, Driver, Endpoint, EndpointId, EndpointSettings, Family, Mac, Model, Network,
+    Attachment, Delta, Driver, Endpoint, EndpointId, EndpointSettings, Family, Link, Mac, Model, Network,
     NetworkId,
     ipam::{RequestAddressError, request_address},
     names,
@@ -30,6 +30,8 @@ pub enum CreateEndpointError {
     IdTaken { id: EndpointId },
     #[error("MAC address {mac} is already in use by endpoint {holder} in network {network}")]
     MacTaken { mac: Mac, holder: String, network: String },
+    #[error("cannot create endpoint on configuration-only network")]
+    OnConfig,
     #[error("no free MAC address found for network {network}")]
     NoMac { network: String },
     #[error("user-specified IP address is supported on user-defined networks only")]
@@ -44,7 +46,7 @@ impl CreateEndpointError {
         match self {
             Self::NetworkNotFound { .. } => Kind::NotFound,
             Self::NameEmpty | Self::AddressOnPredefined => Kind::Invalid,
-            Self::NameTaken { .. } => Kind::Forbidden,
+            Self::NameTaken { .. } | Self::OnConfig => Kind::Forbidden,
             Self::IdTaken { .. } | Self::MacTaken { .. } => Kind::Conflict,
             Self::NoMac { .. } => Kind::Unavailable,
             Self::Address(error) => error.kind(),
@@ -71,7 +73,7 @@ impl DeleteEndpointError {
     }
 }
 
-/// Why an endpoint cannot be renamed. The texts are Docker's.
+/// Why an endpoint cannot be renamed, or know others by other names. The texts are Docker's.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum RenameEndpointError {
     #[error("endpoint {id} not found")]
@@ -105,7 +107,9 @@ pub(super) fn create(
     if model.endpoint(&id).is_some() {
         return Err(CreateEndpointError::IdTaken { id });
     }
-    let address = |family, wanted| request_address(model, network, family, wanted);
+    let last = |family| context.host.given.addresses.get(&(network.id, family)).copied();
+    let last = |family| last(family).filter(|_| network.ipam.is_serial());
+    let address = |family, wanted| request_address(model, network, family, (wanted, last(family)));
     let v4 = address(Family::V4, spec.settings.v4.map(IpAddr::V4))?;
     let v6 = address(Family::V6, spec.settings.v6.map(IpAddr::V6))?;
     let mut settings = spec.settings.clone();
@@ -130,6 +134,9 @@ pub(super) fn create(
 fn check(model: &Model, spec: &EndpointSpec, network: &Network) -> Result<(), CreateEndpointError> {
     if spec.name.is_empty() {
         return Err(CreateEndpointError::NameEmpty);
+    }
+    if network.template().is_some() {
+        return Err(CreateEndpointError::OnConfig);
     }
     if model.endpoint_by_name(&network.id, &spec.name).is_some() {
         let (name, network) = (spec.name.clone(), network.name.clone());
@@ -158,7 +165,7 @@ fn mac(
     context: &mut Context<'_>,
 ) -> Result<Option<Mac>, CreateEndpointError> {
     match network.driver {
-        Driver::Null | Driver::Host => return Ok(None),
+        Driver::Null | Driver::Host | Driver::Config(_) => return Ok(None),
         Driver::Bridge(_) => {}
     }
     let holder = |mac| model.endpoint_by_mac(&network.id, mac);
@@ -185,6 +192,15 @@ pub(super) fn delete(model: &Model, id: &EndpointId) -> Result<Delta, DeleteEndp
     let mut delta = Delta::default();
     delta.endpoints.insert(*id, None);
     Ok(delta)
+}
+
+pub(super) fn relink(model: &Model, id: &EndpointId, links: &[Link]) -> Result<Delta, RenameEndpointError> {
+    let endpoint = model.endpoint(id).ok_or(RenameEndpointError::NotFound { id: *id })?;
+    let mut relinked = Endpoint::clone(endpoint);
+    relinked.settings.links = links.to_vec();
+    let mut delta = Delta::default();
+    delta.put_endpoint(relinked);
+    Ok(delta.since(model))
 }
 
 pub(super) fn rename(

@@ -78,7 +78,7 @@ pub(super) fn join(model: &Model, id: &EndpointId, sandbox: &SandboxId) -> Resul
         return Err(JoinError::NetworkTwice { name, network });
     }
     let interface = match &network.driver {
-        Driver::Null | Driver::Host => String::new(),
+        Driver::Null | Driver::Host | Driver::Config(_) => String::new(),
         Driver::Bridge(config) => interface(model, sandbox, endpoint, config)?,
     };
     let order = model.endpoints_of_sandbox(&sandbox.id).next_back().map_or(0, |last| order(last) + 1);
@@ -95,10 +95,10 @@ fn check_modes(model: &Model, sandbox: &Sandbox, network: &Network) -> Result<()
     let others = || model.endpoints_of_sandbox(&sandbox.id).map(|other| &model.network_of(other).driver);
     match &network.driver {
         Driver::Host if !on_host => Err(JoinError::HostNetwork),
-        Driver::Null | Driver::Bridge(_) if on_host => Err(JoinError::Shared),
+        Driver::Null | Driver::Config(_) | Driver::Bridge(_) if on_host => Err(JoinError::Shared),
         Driver::Null if others().next().is_some() => Err(JoinError::Private),
         Driver::Bridge(_) if others().any(|driver| matches!(driver, Driver::Null)) => Err(JoinError::Private),
-        Driver::Null | Driver::Host | Driver::Bridge(_) => Ok(()),
+        Driver::Null | Driver::Host | Driver::Config(_) | Driver::Bridge(_) => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     Attachment, Delta, Driver, Endpoint, Family, Ipam, Model, Network, NetworkId, Subnet,
     driver::bridge::Config,
     ipam::{RequestPoolError, is_default, request_pool},
-    spec::{DriverSpec, NetworkSpec, PoolWish, SubnetSpec},
+    spec::{ConfigError, DriverSpec, NetworkSpec, SubnetSpec, Template},
 };
 
 /// Why a network cannot be created. The texts are Docker's.
@@ -25,6 +25,8 @@ pub enum CreateNetworkError {
     )]
     LinkTaken { id: NetworkId, link: String, other: NetworkId },
     #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
     Pool(#[from] RequestPoolError),
 }
 
@@ -34,6 +36,7 @@ impl CreateNetworkError {
         match self {
             Self::NameTaken { .. } | Self::IdTaken { .. } => Kind::Conflict,
             Self::OnlyOne { .. } | Self::LinkTaken { .. } => Kind::Forbidden,
+            Self::Config(error) => error.kind(),
             Self::Pool(error) => error.kind(),
         }
     }
@@ -48,6 +51,8 @@ pub enum DeleteNetworkError {
     Predefined { name: String },
     #[error("network {name} has active endpoints ({endpoints})")]
     ActiveEndpoints { name: String, endpoints: String },
+    #[error("configuration network {name:?} is in use")]
+    InUse { name: String },
 }
 
 impl DeleteNetworkError {
@@ -55,7 +60,7 @@ impl DeleteNetworkError {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } => Kind::NotFound,
-            Self::Predefined { .. } | Self::ActiveEndpoints { .. } => Kind::Forbidden,
+            Self::Predefined { .. } | Self::ActiveEndpoints { .. } | Self::InUse { .. } => Kind::Forbidden,
         }
     }
 }
@@ -75,13 +80,19 @@ pub(super) fn create(
     let driver = match &spec.driver {
         DriverSpec::Null => only_one(model, spec, Driver::Null)?,
         DriverSpec::Host => only_one(model, spec, Driver::Host)?,
+        DriverSpec::Config(template) => Driver::Config(template.clone()),
         DriverSpec::Bridge(options) => Driver::Bridge(own_link(model, id, options.config(&id))?),
     };
+    if let Some(name) = &spec.config_from {
+        // It may have gone since the form was filled in.
+        Template::find(model, name)?;
+    }
     let network = Network {
         id,
         name: spec.name.clone(),
         driver,
         ipam: Ipam {
+            driver: spec.ipam_driver,
             v4: subnets(model, spec, Family::V4, context)?,
             v6: subnets(model, spec, Family::V6, context)?,
             options: spec.ipam_options.clone(),
@@ -90,6 +101,7 @@ pub(super) fn create(
         attachable: spec.attachable,
         options: spec.options.clone(),
         labels: spec.labels.clone(),
+        config_from: spec.config_from.clone(),
         created: context.now,
     };
     let mut delta = Delta::default();
@@ -136,12 +148,11 @@ fn kept_subnets(
         Family::V4 => &mut spec.v4,
         Family::V6 => &mut spec.v6,
     };
-    let any = SubnetSpec { pool: PoolWish::Any, range: None, gateway: None, auxiliary: Default::default() };
     let subnets = old.ipam.subnets(family);
     let stays = |subnet: &Subnet| {
         subnet.range.is_none() && subnet.auxiliary.is_empty() && is_default(&subnet.pool, context)
     };
-    let stay = *wanted == [any] && !subnets.is_empty() && subnets.iter().all(stays);
+    let stay = *wanted == [SubnetSpec::ANY] && !subnets.is_empty() && subnets.iter().all(stays);
     stay.then(|| {
         wanted.clear();
         subnets.to_vec()
@@ -183,7 +194,7 @@ fn subnets(
     };
     let needs_gateway = match &spec.driver {
         DriverSpec::Bridge(options) => options.needs_gateway(family, spec.internal),
-        DriverSpec::Null | DriverSpec::Host => false,
+        DriverSpec::Null | DriverSpec::Host | DriverSpec::Config(_) => false,
     };
     let mut subnets = Vec::new();
     for wish in wanted {
@@ -196,6 +207,10 @@ pub(super) fn delete(model: &Model, id: &NetworkId) -> Result<Delta, DeleteNetwo
     let network = model.network(id).ok_or(DeleteNetworkError::NotFound { id: *id })?;
     if network.is_predefined() {
         return Err(DeleteNetworkError::Predefined { name: network.name.clone() });
+    }
+    let is_user = |other: &Network| other.config_from.as_ref() == Some(&network.name);
+    if network.template().is_some() && model.networks().any(|other| is_user(other)) {
+        return Err(DeleteNetworkError::InUse { name: network.name.clone() });
     }
     let active = |endpoint: &Endpoint| match endpoint.attachment {
         Attachment::Joined { .. } => Some(format!("name:{:?} id:\"{}\"", endpoint.name, endpoint.id.short())),

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{
     CreateEndpointError, CreateNetworkError, CreateSandboxError, DeleteEndpointError, DeleteNetworkError,
-    DeleteSandboxError, JoinError, LeaveError, RenameEndpointError, UpdateSandboxError,
+    DeleteSandboxError, JoinError, LeaveError, RenameEndpointError, UpdateNetworkError, UpdateSandboxError,
 };
 
 /// The kinds of refusal that clients tell apart, each with its status in the Engine API.
@@ -30,6 +30,8 @@ pub enum Refused {
     #[error(transparent)]
     CreateNetwork(#[from] CreateNetworkError),
     #[error(transparent)]
+    UpdateNetwork(#[from] UpdateNetworkError),
+    #[error(transparent)]
     DeleteNetwork(#[from] DeleteNetworkError),
     #[error(transparent)]
     CreateSandbox(#[from] CreateSandboxError),
@@ -54,6 +56,7 @@ impl Refused {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::CreateNetwork(error) => error.kind(),
+            Self::UpdateNetwork(error) => error.kind(),
             Self::DeleteNetwork(error) => error.kind(),
             Self::CreateSandbox(error) => error.kind(),
             Self::UpdateSandbox(error) => error.kind(),

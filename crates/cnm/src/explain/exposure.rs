@@ -196,11 +196,12 @@ fn strangers() -> Network {
         id: NetworkId::new([0xfd; 32]),
         name: "another network".to_owned(),
         driver: Driver::Bridge(Config::new("thought-up")),
-        ipam: Ipam { v4: vec![subnet(v4)], v6: vec![subnet(v6)], options: [].into() },
+        ipam: Ipam { v4: vec![subnet(v4)], v6: vec![subnet(v6)], ..Ipam::default() },
         internal: false,
         attachable: false,
         options: [].into(),
         labels: [].into(),
+        config_from: None,
         created: 0,
     }
 }

@@ -1,4 +1,4 @@
-//! Addresses of endpoints: static ones, else the lowest free.
+//! Addresses of endpoints: static ones, else the lowest free, or the next after the last.
 
 use std::net::IpAddr;
 
@@ -31,12 +31,12 @@ impl RequestAddressError {
 }
 
 /// An address of a network, with the prefix length of its pool; none if the network
-/// has no pool of this family.
+/// has no pool of this family. Where addresses are given one after the other, `last` is the one before.
 pub(crate) fn request_address(
     model: &Model,
     network: &Network,
     family: Family,
-    wanted: Option<IpAddr>,
+    (wanted, last): (Option<IpAddr>, Option<u128>),
 ) -> Result<Option<IpNet>, RequestAddressError> {
     let subnets = network.ipam.subnets(family);
     let taken = model.addresses_taken(&network.id, family);
@@ -50,8 +50,11 @@ pub(crate) fn request_address(
         return Ok(IpNet::new(wanted, subnet.pool.prefix_len()).ok());
     }
     let mut free = subnets.iter().filter_map(|subnet| {
-        let lowest = taken.lowest_free(&range(&subnet.range.unwrap_or(subnet.pool)))?;
-        IpNet::new(address(family, lowest), subnet.pool.prefix_len()).ok()
+        let from = range(&subnet.range.unwrap_or(subnet.pool));
+        let after = last.and_then(|last| last.checked_add(1)).filter(|next| from.contains(next));
+        let after = after.and_then(|next| taken.lowest_free(&(next..=*from.end())));
+        let free = after.or_else(|| taken.lowest_free(&from))?;
+        IpNet::new(address(family, free), subnet.pool.prefix_len()).ok()
     });
     match free.next() {
         None if !subnets.is_empty() => {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Ports;
+use crate::{Ports, controller::Given};
 
 fn wish(port: u16, exact: bool) -> PortMapping {
     let host = if exact { HostPorts::Exact(port + 1000..=port + 1000) } else { HostPorts::Any };
@@ -18,7 +18,7 @@ fn decide(wishes: &BTreeSet<(u16, bool)>, held: &[PortBinding], published: &Port
     let ways = [WayIn::HostPorts; 2];
     let wishes = Wishes { sandbox, mappings: &mappings, held, default_address: None, ways };
     // The search for free ports does not begin where it did.
-    let host = Host { last_ephemeral: Some(40_000), ..Host::default() };
+    let host = Host { given: Given { port: Some(40_000), ..Given::default() }, ..Host::default() };
     request_ports(published, &wishes, &host).expect("there are ports")
 }
 

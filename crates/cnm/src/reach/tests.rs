@@ -83,11 +83,12 @@ fn network(Net(n, name, internal, options, pools): &Net) -> Network {
         id,
         name: (*name).to_owned(),
         driver: Driver::Bridge(Options::parse(&options, false).expect("options").config(&id)),
-        ipam: Ipam { v4, v6, options: [].into() },
+        ipam: Ipam { v4, v6, ..Ipam::default() },
         internal: *internal,
         attachable: false,
         options,
         labels: [].into(),
+        config_from: None,
         created: 0,
     }
 }

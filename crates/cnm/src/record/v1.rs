@@ -280,8 +280,24 @@ impl From<Network> for model::Network {
             labels,
             created,
         } = network;
-        let ipam = model::Ipam { v4: all(v4), v6: all(v6), options: ipam_options };
-        Self { id, name, driver: driver.into(), ipam, internal, attachable, options, labels, created }
+        let ipam = model::Ipam {
+            driver: model::IpamDriver::Default,
+            v4: all(v4),
+            v6: all(v6),
+            options: ipam_options,
+        };
+        Self {
+            id,
+            name,
+            driver: driver.into(),
+            ipam,
+            internal,
+            attachable,
+            options,
+            labels,
+            config_from: None,
+            created,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::v1::{Subnet, all};
-use crate::{NetworkId, driver::bridge, model};
+use crate::{NetworkId, driver::bridge, model, spec};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,11 +18,15 @@ pub struct Network {
     driver: Driver,
     v4: Vec<Subnet>,
     v6: Vec<Subnet>,
+    #[serde(default, skip_serializing_if = "IpamDriver::is_default")]
+    ipam_driver: IpamDriver,
     ipam_options: BTreeMap<String, String>,
     internal: bool,
     attachable: bool,
     options: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config_from: Option<String>,
     created: i64,
 }
 
@@ -31,7 +35,38 @@ pub struct Network {
 enum Driver {
     Null,
     Host,
+    Config(Config),
     Bridge(Bridge),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum IpamDriver {
+    #[default]
+    Default,
+    Null {
+        v4: bool,
+        v6: bool,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    v4: Option<bool>,
+    v6: Option<bool>,
+    ipam_driver: String,
+    pools: Vec<Pool>,
+}
+
+/// A pool as a user wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pool {
+    subnet: String,
+    range: String,
+    gateway: String,
+    auxiliary: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +148,7 @@ both!(bridge::Config, Bridge, {
     link, mtu, inter_container, masquerade, host_binding, interface_prefix, default, gateway_v4, gateway_v6,
     trusted, inhibit_v4, source_v4, source_v6, announcement,
 });
+both!(spec::PoolForm, Pool, { subnet, range, gateway, auxiliary });
 both!(bridge::Announcement, Announcement, { count, interval });
 variants!(bridge::GatewayMode, GatewayMode { Nat, Unprotected, Routed, Isolated });
 
@@ -121,6 +157,7 @@ impl From<model::Driver> for Driver {
         match driver {
             model::Driver::Null => Self::Null,
             model::Driver::Host => Self::Host,
+            model::Driver::Config(template) => Self::Config(template.into()),
             model::Driver::Bridge(config) => Self::Bridge(config.into()),
         }
     }
@@ -131,26 +168,80 @@ impl From<Driver> for model::Driver {
         match driver {
             Driver::Null => Self::Null,
             Driver::Host => Self::Host,
+            Driver::Config(template) => Self::Config(template.into()),
             Driver::Bridge(config) => Self::Bridge(config.into()),
+        }
+    }
+}
+
+impl From<spec::Template> for Config {
+    fn from(template: spec::Template) -> Self {
+        let spec::Template { v4, v6, ipam_driver, pools } = template;
+        Self { v4, v6, ipam_driver, pools: all(pools) }
+    }
+}
+
+impl From<Config> for spec::Template {
+    fn from(config: Config) -> Self {
+        let Config { v4, v6, ipam_driver, pools } = config;
+        Self { v4, v6, ipam_driver, pools: all(pools) }
+    }
+}
+
+impl IpamDriver {
+    fn is_default(&self) -> bool {
+        *self == Self::Default
+    }
+}
+
+impl From<model::IpamDriver> for IpamDriver {
+    fn from(driver: model::IpamDriver) -> Self {
+        match driver {
+            model::IpamDriver::Default => Self::Default,
+            model::IpamDriver::Null { v4, v6 } => Self::Null { v4, v6 },
+        }
+    }
+}
+
+impl From<IpamDriver> for model::IpamDriver {
+    fn from(driver: IpamDriver) -> Self {
+        match driver {
+            IpamDriver::Default => Self::Default,
+            IpamDriver::Null { v4, v6 } => Self::Null { v4, v6 },
         }
     }
 }
 
 impl From<model::Network> for Network {
     fn from(network: model::Network) -> Self {
-        let model::Network { id, name, driver, ipam, internal, attachable, options, labels, created } =
-            network;
-        let model::Ipam { v4, v6, options: ipam_options } = ipam;
-        let (v4, v6, driver) = (all(v4), all(v6), driver.into());
-        Self { id, name, driver, v4, v6, ipam_options, internal, attachable, options, labels, created }
+        let model::Network { id, name, driver, ipam, internal, attachable, .. } = network;
+        let model::Network { options, labels, config_from, created, .. } = network;
+        let model::Ipam { driver: ipam_driver, v4, v6, options: ipam_options } = ipam;
+        let (v4, v6, driver, ipam_driver) = (all(v4), all(v6), driver.into(), ipam_driver.into());
+        Self {
+            id,
+            name,
+            driver,
+            v4,
+            v6,
+            ipam_driver,
+            ipam_options,
+            internal,
+            attachable,
+            options,
+            labels,
+            config_from,
+            created,
+        }
     }
 }
 
 impl From<Network> for model::Network {
     fn from(network: Network) -> Self {
-        let Network { id, name, driver, v4, v6, ipam_options, .. } = network;
-        let Network { internal, attachable, options, labels, created, .. } = network;
-        let ipam = model::Ipam { v4: all(v4), v6: all(v6), options: ipam_options };
-        Self { id, name, driver: driver.into(), ipam, internal, attachable, options, labels, created }
+        let Network { id, name, driver, v4, v6, ipam_driver, ipam_options, .. } = network;
+        let Network { internal, attachable, options, labels, config_from, created, .. } = network;
+        let (driver, ipam_driver) = (driver.into(), ipam_driver.into());
+        let ipam = model::Ipam { driver: ipam_driver, v4: all(v4), v6: all(v6), options: ipam_options };
+        Self { id, name, driver, ipam, internal, attachable, options, labels, config_from, created }
     }
 }

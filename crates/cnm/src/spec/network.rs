@@ -5,16 +5,20 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 use ipnet::IpNet;
 use thiserror::Error;
 
+use super::template::{ConfigError, Template};
 use crate::{
-    Family, NetworkId,
+    Family, IpamDriver, NetworkId,
     controller::Kind,
-    driver::bridge::{OptionError, Options},
+    driver::bridge::{OptionError, Options, parse_bool},
+    ipam::SERIAL,
 };
 
 /// Longest name of a network, in bytes: what fits in one path component.
 const NAME_MAX: usize = 255;
 const ENABLE_V4: &str = "com.docker.network.enable_ipv4";
 const ENABLE_V6: &str = "com.docker.network.enable_ipv6";
+/// The IPAM driver that gives no addresses.
+const NULL: &str = "null";
 
 /// A network as a user wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +36,12 @@ pub struct NetworkForm {
     pub pools: Vec<PoolForm>,
     pub internal: bool,
     pub attachable: bool,
+    /// The driver's if empty.
+    pub scope: String,
+    /// It is only what others are made with.
+    pub config_only: bool,
+    /// The network that it is made with ([`NetworkForm::fill_in`]); none if empty.
+    pub config_from: String,
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
 }
@@ -54,9 +64,11 @@ pub struct NetworkSpec {
     pub(crate) driver: DriverSpec,
     pub(crate) v4: Vec<SubnetSpec>,
     pub(crate) v6: Vec<SubnetSpec>,
+    pub(crate) ipam_driver: IpamDriver,
     pub(crate) ipam_options: BTreeMap<String, String>,
     pub(crate) internal: bool,
     pub(crate) attachable: bool,
+    pub(crate) config_from: Option<String>,
     pub(crate) options: BTreeMap<String, String>,
     pub(crate) labels: BTreeMap<String, String>,
 }
@@ -66,6 +78,7 @@ pub struct NetworkSpec {
 pub enum DriverSpec {
     Null,
     Host,
+    Config(Template),
     Bridge(Options),
 }
 
@@ -76,6 +89,12 @@ pub struct SubnetSpec {
     pub range: Option<IpNet>,
     pub gateway: Option<IpAddr>,
     pub auxiliary: BTreeMap<String, IpAddr>,
+}
+
+impl SubnetSpec {
+    /// Any pool, and nothing said of it.
+    pub(crate) const ANY: Self =
+        Self { pool: PoolWish::Any, range: None, gateway: None, auxiliary: BTreeMap::new() };
 }
 
 /// Which pool.
@@ -108,6 +127,12 @@ pub enum InvalidNetworkError {
     NotBool { option: String },
     #[error("unknown IPAM option {option:?}")]
     UnknownIpamOption { option: String },
+    #[error("failed to parse IPAM option {option} value: {value:?} (not a boolean)")]
+    IpamOption { option: &'static str, value: String },
+    #[error("null ipam driver does not handle specific {what} requests")]
+    NullIpam { what: &'static str },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error("{}", Listed(problems))]
     Ipam { problems: Vec<PoolProblem> },
     #[error(transparent)]
@@ -123,10 +148,13 @@ impl InvalidNetworkError {
             | Self::NoFamily
             | Self::NotBool { .. }
             | Self::UnknownIpamOption { .. }
+            | Self::IpamOption { .. }
+            | Self::NullIpam { .. }
             | Self::Ipam { .. }
             | Self::Option(_) => Kind::Invalid,
             Self::Predefined { .. } | Self::OnlyOne { .. } => Kind::Forbidden,
             Self::UnknownDriver { .. } => Kind::NotFound,
+            Self::Config(error) => error.kind(),
         }
     }
 }
@@ -177,6 +205,9 @@ impl NetworkSpec {
         if predefined {
             return Err(InvalidNetworkError::Predefined { name: form.name });
         }
+        if form.config_only {
+            return Self::config(form);
+        }
         match form.driver.as_str() {
             "" | "bridge" => Self::bridge(form, false),
             "host" | "null" => Err(InvalidNetworkError::OnlyOne { driver: form.driver }),
@@ -206,16 +237,18 @@ impl NetworkSpec {
         self
     }
 
-    fn bare(name: &str, driver: DriverSpec) -> Self {
+    pub(super) fn bare(name: &str, driver: DriverSpec) -> Self {
         Self {
             id: None,
             name: name.to_owned(),
             driver,
             v4: Vec::new(),
             v6: Vec::new(),
+            ipam_driver: IpamDriver::Default,
             ipam_options: BTreeMap::new(),
             internal: false,
             attachable: false,
+            config_from: None,
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
         }
@@ -225,21 +258,20 @@ impl NetworkSpec {
         let options = Options::parse(&form.options, default)?;
         options.check(form.internal)?;
         let mut spec = Self::bare(&form.name, DriverSpec::Bridge(options));
-        if !["", "default"].contains(&form.ipam_driver.as_str()) {
-            return Err(InvalidNetworkError::UnknownDriver { driver: form.ipam_driver });
-        }
-        if let Some(option) = form.ipam_options.keys().next() {
-            return Err(InvalidNetworkError::UnknownIpamOption { option: option.clone() });
-        }
+        check_ipam(&form)?;
         let v4 = family_wanted(form.v4, &form.options, ENABLE_V4)?.unwrap_or(true);
         let v6 = family_wanted(form.v6, &form.options, ENABLE_V6)?.unwrap_or(false);
         if !v4 && !v6 {
             return Err(InvalidNetworkError::NoFamily);
         }
-        let (subnets4, subnets6) = subnets(&form.pools, v4, v6)?;
-        spec.v4 = subnets4;
-        spec.v6 = subnets6;
+        if form.ipam_driver == NULL {
+            spec.ipam_driver = IpamDriver::Null { v4, v6 };
+        } else {
+            (spec.v4, spec.v6) = subnets(&form.pools, v4, v6)?;
+        }
         Ok(Self {
+            ipam_options: form.ipam_options,
+            config_from: Some(form.config_from).filter(|name| !name.is_empty()),
             internal: form.internal,
             attachable: form.attachable,
             options: form.options,
@@ -259,6 +291,38 @@ fn check_name(name: &str) -> Result<(), InvalidNetworkError> {
     Ok(())
 }
 
+/// Checks who is to give addresses, and by which options.
+pub(super) fn check_ipam(form: &NetworkForm) -> Result<(), InvalidNetworkError> {
+    match form.ipam_driver.as_str() {
+        "" | "default" => {}
+        NULL => return check_null_ipam(form),
+        driver => return Err(InvalidNetworkError::UnknownDriver { driver: driver.to_owned() }),
+    }
+    form.ipam_options.iter().try_for_each(|(option, value)| match option.as_str() {
+        SERIAL if parse_bool(value).is_some() => Ok(()),
+        SERIAL => Err(InvalidNetworkError::IpamOption { option: SERIAL, value: value.clone() }),
+        _ => Err(InvalidNetworkError::UnknownIpamOption { option: option.clone() }),
+    })
+}
+
+/// Where nobody gives addresses nothing can be said of them.
+fn check_null_ipam(form: &NetworkForm) -> Result<(), InvalidNetworkError> {
+    if let Some(option) = form.ipam_options.keys().next() {
+        return Err(InvalidNetworkError::UnknownIpamOption { option: option.clone() });
+    }
+    let is_given = |text: fn(&PoolForm) -> &str| form.pools.iter().any(|pool| !text(pool).is_empty());
+    let what = [
+        ("address pool", is_given(|pool| &pool.subnet)),
+        ("address subpool", is_given(|pool| &pool.range)),
+        ("gateway", is_given(|pool| &pool.gateway)),
+        ("auxiliary address", form.pools.iter().any(|pool| !pool.auxiliary.is_empty())),
+    ];
+    match what.iter().find(|(_, given)| *given) {
+        Some((what, _)) => Err(InvalidNetworkError::NullIpam { what }),
+        None => Ok(()),
+    }
+}
+
 /// Whether a family is wanted: the request's own field, else the option.
 fn family_wanted(
     field: Option<bool>,
@@ -269,11 +333,11 @@ fn family_wanted(
         return Ok(field);
     }
     let invalid = || InvalidNetworkError::NotBool { option: option.to_owned() };
-    options.get(option).map(|value| crate::driver::bridge::parse_bool(value).ok_or_else(invalid)).transpose()
+    options.get(option).map(|value| parse_bool(value).ok_or_else(invalid)).transpose()
 }
 
 /// The subnets of both families, every problem collected; a family that is on and has none gets any.
-fn subnets(
+pub(super) fn subnets(
     pools: &[PoolForm],
     v4: bool,
     v6: bool,
@@ -298,7 +362,7 @@ fn or_any(wanted: bool, subnets: Vec<SubnetSpec>) -> Vec<SubnetSpec> {
         (false, _) => Vec::new(),
         (true, false) => subnets,
         (true, true) => {
-            vec![SubnetSpec { pool: PoolWish::Any, range: None, gateway: None, auxiliary: BTreeMap::new() }]
+            vec![SubnetSpec::ANY]
         }
     }
 }
@@ -366,8 +430,7 @@ fn unnamed_subnet(form: &PoolForm, problems: &mut Vec<PoolProblem>) -> Option<(F
         problems.push(PoolProblem::NoSubnet);
         return None;
     }
-    let any = SubnetSpec { pool: PoolWish::Any, range: None, gateway: None, auxiliary: BTreeMap::new() };
-    Some((Family::V4, any))
+    Some((Family::V4, SubnetSpec::ANY))
 }
 
 fn parse_range(text: &str, subnet: IpNet) -> Result<IpNet, PoolProblem> {

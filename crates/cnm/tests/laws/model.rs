@@ -182,6 +182,7 @@ fn network(n: u8, plot: &NetworkPlot) -> Network {
         attachable: false,
         options: BTreeMap::new(),
         labels: BTreeMap::new(),
+        config_from: None,
         created: 0,
     }
 }

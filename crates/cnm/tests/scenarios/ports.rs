@@ -45,7 +45,7 @@ fn ephemeral_ports_go_round() {
     let mut delta = Delta::default();
     delta.sandboxes.insert(a, world.model.sandbox(&a).cloned());
     world.host.advance(&before, &delta);
-    assert_eq!(world.host.last_ephemeral, Some(40_003));
+    assert_eq!(world.host.given.port, Some(40_003));
     let first = world.publish(b, &[("1-5", "", "")]).expect("published");
     assert_eq!(first, ["tcp 0.0.0.0 40004-40008 -> 1"]);
     let divided = world.publish(c, &[("7-8", "", "")]).expect("published");

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use api::network::{
-    ConfigReference, EndpointIpamConfig, EndpointResource, EndpointSettings, Ipam, IpamConfig,
-    Network as ApiNetwork, NetworkCreateRequest,
+    ConfigReference, EndpointIpamConfig, EndpointResource, EndpointSettings, Ipam, IpamConfig, IpamStatus,
+    Network as ApiNetwork, NetworkCreateRequest, NetworkStatus, NetworkUpdateRequest, SubnetStatus,
 };
 use api::version::Version;
-use engine::cnm::spec::{NetworkForm, PoolForm};
-use engine::cnm::{Endpoint, Network, Subnet};
+use engine::cnm::ipam::PoolStatus;
+use engine::cnm::spec::{NetworkForm, NetworkUpdateForm, PoolForm};
+use engine::cnm::{Endpoint, Family, IpamDriver, Network, Subnet};
 use engine::{Connection, EndpointSpec, LiveConnection};
 use jiff::Timestamp;
 
@@ -115,10 +116,6 @@ pub(crate) fn form(request: NetworkCreateRequest, version: Version) -> Result<Ne
         let text = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
         return Err(Refusal::new(hyper::StatusCode::FORBIDDEN, text));
     }
-    let from = config_from.unwrap_or_default();
-    if config_only || from != ConfigReference::default() {
-        return Err(Refusal::not_implemented("a network that is only a configuration"));
-    }
     let Ipam { driver: ipam_driver, options: ipam_options, config } = ipam.unwrap_or_default();
     Ok(NetworkForm {
         name,
@@ -130,9 +127,19 @@ pub(crate) fn form(request: NetworkCreateRequest, version: Version) -> Result<Ne
         pools: config.unwrap_or_default().into_iter().map(pool).collect(),
         internal,
         attachable,
+        scope,
+        config_only,
+        config_from: config_from.unwrap_or_default().network,
         options: options.unwrap_or_default(),
         labels: labels.unwrap_or_default(),
     })
+}
+
+/// Reads what a network is to become.
+pub(crate) fn update(request: NetworkUpdateRequest) -> NetworkUpdateForm {
+    let NetworkUpdateRequest { enable_ipv4, enable_ipv6, ipam, options, labels } = request;
+    let pools = ipam.and_then(|ipam| ipam.config).unwrap_or_default().into_iter().map(pool).collect();
+    NetworkUpdateForm { v4: enable_ipv4, v6: enable_ipv6, pools, options, labels }
 }
 
 fn pool(config: IpamConfig) -> PoolForm {
@@ -142,33 +149,70 @@ fn pool(config: IpamConfig) -> PoolForm {
 
 /// What is shown of a network, without its endpoints.
 pub(crate) fn network(network: &Network) -> ApiNetwork {
-    let Network { id, name, driver, ipam, internal, attachable, options, labels, created } = network;
+    let Network { id, name, driver, ipam, internal, attachable, .. } = network;
+    let Network { options, labels, config_from, created, .. } = network;
     let created = Timestamp::from_nanosecond(i128::from(*created)).ok();
-    let options_of_ipam = &ipam.options;
     ApiNetwork {
         name: name.clone(),
         id: id.to_string(),
         created: super::time::text(created),
         scope: "local".to_owned(),
         driver: driver.name().to_owned(),
-        enable_ipv4: !ipam.v4.is_empty() || network.bridge().is_none(),
-        enable_ipv6: !ipam.v6.is_empty(),
+        enable_ipv4: network.has_family(Family::V4),
+        enable_ipv6: network.has_family(Family::V6),
         ipam: Ipam {
-            driver: "default".to_owned(),
-            options: Some(options_of_ipam.clone()).filter(|options| !options.is_empty()),
-            config: Some(ipam.all().map(subnet).collect()),
+            driver: ipam_driver(network).to_owned(),
+            options: Some(ipam.options.clone()).filter(|options| !options.is_empty()),
+            config: Some(pools(network)),
         },
         internal: *internal,
         attachable: *attachable,
         ingress: false,
-        config_from: ConfigReference::default(),
-        config_only: false,
+        config_from: ConfigReference { network: config_from.clone().unwrap_or_default() },
+        config_only: network.template().is_some(),
         containers: None,
         options: Some(options.clone()),
         labels: Some(labels.clone()),
         peers: None,
         status: None,
     }
+}
+
+fn ipam_driver(network: &Network) -> &str {
+    match (network.template(), network.ipam.driver) {
+        (Some(template), _) if !template.ipam_driver.is_empty() => &template.ipam_driver,
+        (None, IpamDriver::Null { .. }) => "null",
+        (Some(_), _) | (None, IpamDriver::Default) => "default",
+    }
+}
+
+/// The pools of a network. One without addresses has all there are, in Docker's words.
+fn pools(network: &Network) -> Vec<IpamConfig> {
+    if let Some(template) = network.template() {
+        return template.pools.iter().cloned().map(wanted).collect();
+    }
+    let everything =
+        |family| IpamConfig { subnet: format!("{}/0", Family::unspecified(family)), ..IpamConfig::default() };
+    match network.ipam.driver {
+        IpamDriver::Default => network.ipam.all().map(subnet).collect(),
+        IpamDriver::Null { .. } => {
+            Family::BOTH.into_iter().filter(|it| network.has_family(*it)).map(everything).collect()
+        }
+    }
+}
+
+fn wanted(form: PoolForm) -> IpamConfig {
+    let PoolForm { subnet, range, gateway, auxiliary } = form;
+    IpamConfig { subnet, ip_range: range, gateway, auxiliary_addresses: some(auxiliary) }
+}
+
+/// How full the pools of a network are.
+pub(crate) fn status(pools: &[PoolStatus]) -> NetworkStatus {
+    let one = |PoolStatus { pool, in_use, available }: &PoolStatus| {
+        let status = SubnetStatus { ips_in_use: *in_use, dynamic_ips_available: *available };
+        (pool.to_string(), status)
+    };
+    NetworkStatus { ipam: IpamStatus { subnets: pools.iter().map(one).collect() } }
 }
 
 fn subnet(subnet: &Subnet) -> IpamConfig {

@@ -80,7 +80,7 @@ macro_rules! refuse {
 refuse! {
     AttachError, ConnectError, CreateError, CreateNetworkError, DisconnectError, ExecError, FindError,
     FindNetworkError, KillError, LogsError, NetworkError, PauseError, PruneNetworksError, RemoveError,
-    RemoveNetworkError, RenameError, ResizeError, RestartError, StartError, StopError, TopError, UpdateError,
+    RemoveLinkError, RemoveNetworkError, UpdateNetworkError, RenameError, ResizeError, RestartError, StartError, StopError, TopError, UpdateError,
     VolumeError, WaitError,
 }
 

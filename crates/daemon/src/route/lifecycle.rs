@@ -24,6 +24,7 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/containers/create", post(create))
         .route("/containers/{id}", delete(remove))
+        .route("/containers/{id}/{alias}", delete(remove_link))
         .route("/containers/{id}/start", post(start))
         .route("/containers/{id}/stop", post(stop))
         .route("/containers/{id}/restart", post(restart))
@@ -149,11 +150,26 @@ async fn kill(State(app): State<App>, Path(id): Path<String>, query: Query) -> A
 
 async fn remove(State(app): State<App>, Path(id): Path<String>, query: Query) -> Answer {
     if query.switch("link") {
-        return Err(Refusal::not_implemented("removing a link"));
+        app.engine.remove_link(&id).await?;
+        return Ok(empty(StatusCode::NO_CONTENT));
     }
     app.engine
         .remove(&id, RemoveOptions { force: query.switch("force"), volumes: query.switch("v") })
         .await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// A link by the name of who has it and its alias.
+async fn remove_link(
+    State(app): State<App>,
+    Path((id, alias)): Path<(String, String)>,
+    query: Query,
+) -> Answer {
+    let term = format!("{id}/{alias}");
+    if !query.switch("link") {
+        return Err(Refusal::not_found(format!("No such container: {term}")));
+    }
+    app.engine.remove_link(&term).await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::filters::{FilterError, Filters};
 use api::network::{
     EndpointResource, NetworkConnectRequest, NetworkCreateRequest, NetworkCreateResponse,
-    NetworkDisconnectRequest, NetworksPruneResponse,
+    NetworkDisconnectRequest, NetworkUpdateRequest, NetworksPruneResponse,
 };
 use api::version::Version;
 use axum::Router;
@@ -46,6 +46,7 @@ async fn act(
         None if path == "prune" => prune(&app, &query).await,
         Some((id, "connect")) => connect(&app, version, id, body(request).await?).await,
         Some((id, "disconnect")) => disconnect(&app, id, body(request).await?).await,
+        Some((id, "update")) => update(&app, id, body(request).await?).await,
         None | Some(_) => Err(Refusal::page_not_found()),
     }
 }
@@ -108,7 +109,12 @@ fn containers(members: &[NetworkMember]) -> BTreeMap<String, EndpointResource> {
     members.iter().map(entry).collect()
 }
 
-async fn show(State(app): State<App>, Path(id): Path<String>, query: Query) -> Answer {
+async fn show(
+    State(app): State<App>,
+    Speaks(version): Speaks,
+    Path(id): Path<String>,
+    query: Query,
+) -> Answer {
     let verbose = query.text("verbose");
     if !matches!(
         verbose,
@@ -119,9 +125,10 @@ async fn show(State(app): State<App>, Path(id): Path<String>, query: Query) -> A
     if !matches!(query.text("scope"), "" | "local") {
         return Err(Refusal::not_found(format!("network {id} not found")));
     }
-    let NetworkInspect { network: found, endpoints } = app.engine.network_inspect(&id)?;
+    let NetworkInspect { network: found, endpoints, pools } = app.engine.network_inspect(&id)?;
     let mut shown = network::network(&found);
     shown.containers = Some(containers(&endpoints));
+    shown.status = (version >= Version::v1(52)).then(|| network::status(&pools));
     Ok(ok(&shown))
 }
 
@@ -129,6 +136,11 @@ async fn create(app: &App, version: Version, request: NetworkCreateRequest) -> A
     let id = app.engine.network_create(network::form(request, version)?).await?;
     let answer = NetworkCreateResponse { id: id.to_string(), warning: String::new() };
     Ok(json(StatusCode::CREATED, &answer))
+}
+
+async fn update(app: &App, id: &str, request: NetworkUpdateRequest) -> Answer {
+    app.engine.network_update(id, network::update(request)).await?;
+    Ok(empty(StatusCode::OK))
 }
 
 async fn remove(State(app): State<App>, Path(id): Path<String>) -> Answer {

@@ -2,7 +2,9 @@
 
 use api::container::{ContainerCreateRequest, ContainerUpdateRequest};
 use api::explain::NetworkPlan;
-use api::network::{NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest};
+use api::network::{
+    NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest, NetworkUpdateRequest,
+};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
@@ -23,6 +25,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/tombolo/plan/container/update", post(update_container))
         .route("/tombolo/plan/network/create", post(create_network))
         .route("/tombolo/plan/network/remove", post(remove))
+        .route("/tombolo/plan/network/update", post(update))
         .route("/tombolo/plan/network/connect", post(connect))
         .route("/tombolo/plan/network/disconnect", post(disconnect))
 }
@@ -61,6 +64,10 @@ async fn create_network(
 
 async fn remove(State(app): State<App>, query: Query) -> Answer {
     shown(&app.engine.network_remove_plan(query.text("network")).await?)
+}
+
+async fn update(State(app): State<App>, query: Query, Json(request): Json<NetworkUpdateRequest>) -> Answer {
+    shown(&app.engine.network_update_plan(query.text("network"), network::update(request)).await?)
 }
 
 async fn connect(

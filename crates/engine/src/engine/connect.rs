@@ -108,7 +108,11 @@ impl Engine {
             return Err(ConnectError::Already { name, network });
         }
         let checked = network::settings(&record, &settings, network)?;
-        let mut connection = ConnectionRecord { spec: settings, network: Some(network.id), endpoint: None };
+        // Another wish for a network keeps its place.
+        let order = record.connections.get(&network.name).map(|old| old.order);
+        let order = order.unwrap_or_else(|| record.next_order());
+        let mut connection =
+            ConnectionRecord { spec: settings, network: Some(network.id), endpoint: None, order };
         if alive {
             let id = network::new_endpoint();
             let create = network::endpoint_with(&record, checked, network, id);

@@ -3,9 +3,16 @@
 //! Elsewhere a link is an alias that the resolver knows. Here it means one container, whatever
 //! its name becomes: what the user wrote as `name:alias` is kept as `id:alias`.
 
+use std::sync::Arc;
+
 use super::Engine;
 use crate::{
-    ContainerId, ContainerSpec, NetworkMode, cnm::spec::link, error::StartError, record::Record,
+    ContainerId, ContainerSpec, NetworkMode,
+    cnm::{controller::Request, spec::link},
+    container::Container,
+    error::{FindError, RemoveLinkError, StartError},
+    network,
+    record::Record,
     spec::SpecError,
 };
 
@@ -68,6 +75,55 @@ impl Engine {
             Some(format!("/{target}:/{}/{alias}", record.name))
         };
         Self::links(record).filter_map(shown).collect()
+    }
+
+    /// Removes a link from the container that has it, `web/store`; both containers stay.
+    ///
+    /// # Errors
+    /// If no container has such a link.
+    pub async fn remove_link(self: &Arc<Self>, term: &str) -> Result<(), RemoveLinkError> {
+        let term = term.trim_start_matches('/').to_owned();
+        let Some((parent, alias)) = term.rsplit_once('/') else {
+            self.registry.find(&term)?;
+            return Err(RemoveLinkError::Default);
+        };
+        let not_found = || FindError::NotFound { term: term.clone() };
+        let container = self.registry.find(parent).map_err(|_| not_found())?;
+        let (engine, alias) = (Arc::clone(self), alias.to_owned());
+        let removed = self.whole(async move { engine.remove_link_whole(&container, &alias).await }).await?;
+        if removed { Ok(()) } else { Err(not_found().into()) }
+    }
+
+    /// Whether there was such a link.
+    async fn remove_link_whole(&self, container: &Container, alias: &str) -> Result<bool, RemoveLinkError> {
+        let _turn = container.turn().await?;
+        let before = container.record();
+        if !Self::links(&before).any(|(_, other)| other == alias) {
+            return Ok(false);
+        }
+        let mut record = Record::clone(&before);
+        let is_other = |text: &String| link(text).is_ok_and(|(_, other)| other != alias);
+        Arc::make_mut(&mut record.spec).network.links.retain(is_other);
+        self.change_network(self.relinks(&record)).await?;
+        if let Err(error) = self.keep(container, record).await {
+            if let Err(error) = self.change_network(self.relinks(&before)).await {
+                tracing::error!(container = %container.id, error = crate::chain(&error), "an endpoint lost a link");
+            }
+            return Err(error.into());
+        }
+        self.refresh_files(&container.record());
+        Ok(true)
+    }
+
+    /// What gives a container's endpoints the links of its record.
+    fn relinks(&self, record: &Record) -> Vec<Request> {
+        let model = self.network.model();
+        let known = record.connections.values().filter_map(|connection| {
+            let endpoint = model.endpoint(&connection.endpoint?)?;
+            let links = network::links(record, &connection.spec, model.network_of(endpoint));
+            Some(Request::RelinkEndpoint { endpoint: endpoint.id, links })
+        });
+        known.collect()
     }
 
     /// Writes the files of those who link to a container that came, went or has another name.

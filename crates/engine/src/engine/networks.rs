@@ -10,8 +10,9 @@ use crate::{
     cnm::{
         Endpoint, Network, NetworkId,
         controller::{Created, Request},
+        ipam::{PoolStatus, pool_status},
         plan::Plan,
-        spec::{NetworkForm, NetworkSpec},
+        spec::{InvalidNetworkError, NetworkForm, NetworkSpec},
     },
     error::{CreateNetworkError, NetworkError, PruneNetworksError, RemoveNetworkError},
     network,
@@ -22,6 +23,8 @@ use crate::{
 pub struct NetworkInspect {
     pub network: Arc<Network>,
     pub endpoints: Vec<NetworkMember>,
+    /// How full its pools are.
+    pub pools: Vec<PoolStatus>,
 }
 
 /// An endpoint that has joined, and whose it is.
@@ -41,14 +44,9 @@ impl Engine {
     /// If the form makes no sense, or is at odds with the networks there are.
     pub async fn network_create(
         self: &Arc<Self>,
-        mut form: NetworkForm,
+        form: NetworkForm,
     ) -> Result<NetworkId, CreateNetworkError> {
-        if ["", "bridge"].contains(&form.driver.as_str()) {
-            for (label, value) in &self.config.network_options {
-                form.options.entry(label.clone()).or_insert_with(|| value.clone());
-            }
-        }
-        let spec = NetworkSpec::parse(form)?;
+        let spec = self.network_spec(form)?;
         let engine = Arc::clone(self);
         self.whole(async move {
             let outcome = engine.network.change(vec![Request::CreateNetwork(spec)]).await;
@@ -66,12 +64,24 @@ impl Engine {
         .await
     }
 
+    /// What a user wants, with the engine's own options where the network takes its own from nobody else.
+    fn network_spec(&self, mut form: NetworkForm) -> Result<NetworkSpec, CreateNetworkError> {
+        let is_plain = form.config_from.is_empty() && !form.config_only;
+        if is_plain && ["", "bridge"].contains(&form.driver.as_str()) {
+            for (label, value) in &self.config.network_options {
+                form.options.entry(label.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        let form = form.fill_in(&self.network.model()).map_err(InvalidNetworkError::from)?;
+        Ok(NetworkSpec::parse(form)?)
+    }
+
     /// What making such a network would change in the kernel.
     ///
     /// # Errors
     /// As for making it.
     pub async fn network_create_plan(&self, form: NetworkForm) -> Result<Plan, CreateNetworkError> {
-        let spec = NetworkSpec::parse(form)?;
+        let spec = self.network_spec(form)?;
         Ok(self.preview_network(vec![Request::CreateNetwork(spec)]).await?)
     }
 
@@ -103,7 +113,9 @@ impl Engine {
             name: endpoint.name.clone(),
             endpoint: Arc::clone(endpoint),
         };
-        Ok(NetworkInspect { network, endpoints: joined.map(member).collect() })
+        let endpoints = joined.map(member).collect();
+        let pools = pool_status(&model, &network);
+        Ok(NetworkInspect { network, endpoints, pools })
     }
 
     /// Removes a network that nobody is on. Containers that do not run may want it later, in vain.
@@ -125,6 +137,7 @@ impl Engine {
     }
 
     /// Removes every network of the user's that nobody is on and that `wanted` picks. Their names.
+    /// Configurations stay: nobody is ever on them.
     ///
     /// # Errors
     /// If somebody else is pruning.
@@ -139,7 +152,8 @@ impl Engine {
             joined || self.is_wanted(network)
         };
         let mut removed = Vec::new();
-        let unused = model.networks().filter(|network| !network.is_predefined() && !in_use(network));
+        let is_kept = |network: &Network| network.is_predefined() || network.template().is_some();
+        let unused = model.networks().filter(|network| !is_kept(network) && !in_use(network));
         for network in unused.filter(|network| wanted(network)) {
             // Somebody may have joined it since: then it stays.
             if self.network_remove(&network.id.to_string()).await.is_ok() {
@@ -189,13 +203,5 @@ impl Engine {
         ]);
         attributes.extend(overlap.link.clone().map(|link| ("interface".to_owned(), link)));
         self.tell("network", "overlap", &network.id.to_string(), attributes);
-    }
-
-    fn tell_of_network(&self, network: &Network, action: &str) {
-        let attributes = [
-            ("name".to_owned(), network.name.clone()),
-            ("type".to_owned(), network.driver.name().to_owned()),
-        ];
-        self.tell("network", action, &network.id.to_string(), attributes.into());
     }
 }

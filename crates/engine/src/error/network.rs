@@ -3,7 +3,10 @@
 use thiserror::Error;
 
 use super::{FindError, Kind, StoreError};
-use crate::cnm::{controller::Kind as Refusal, spec::InvalidNetworkError};
+use crate::cnm::{
+    controller::Kind as Refusal,
+    spec::{InvalidNetworkError, InvalidUpdateError},
+};
 
 /// Why no one network is meant by a text.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -74,6 +77,27 @@ impl CreateNetworkError {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Invalid(error) => refusal(error.kind()),
+            Self::Network(error) => error.kind(),
+        }
+    }
+}
+
+/// Why a network was not changed.
+#[derive(Debug, Error)]
+pub enum UpdateNetworkError {
+    #[error(transparent)]
+    Invalid(#[from] InvalidUpdateError),
+    #[error(transparent)]
+    Find(#[from] FindNetworkError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+impl UpdateNetworkError {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Invalid(error) => refusal(error.kind()),
+            Self::Find(error) => error.kind(),
             Self::Network(error) => error.kind(),
         }
     }
@@ -201,6 +225,30 @@ impl DisconnectError {
                 Kind::Refused
             }
             Self::Leave { .. } | Self::Store(_) => Kind::System,
+        }
+    }
+}
+
+/// Why a link was not removed. The texts are Docker's.
+#[derive(Debug, Error)]
+pub enum RemoveLinkError {
+    #[error(transparent)]
+    Find(#[from] FindError),
+    #[error("Conflict, cannot remove the default link name of the container")]
+    Default,
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RemoveLinkError {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Find(error) => error.kind(),
+            Self::Default => Kind::Refused,
+            Self::Network(error) => error.kind(),
+            Self::Store(_) => Kind::System,
         }
     }
 }

@@ -72,6 +72,18 @@ fn the_modes_network_comes_first() {
 }
 
 #[test]
+fn later_connections_follow_in_the_order_they_were_made() {
+    let before = model();
+    let mut record = record(&before, |network| network.mode = NetworkMode::Network("front".to_owned()));
+    for name in ["zeta", "alpha", "mid"] {
+        let connection = ConnectionRecord { order: record.next_order(), ..ConnectionRecord::default() };
+        record.connections.insert(name.to_owned(), connection);
+    }
+    let names: Vec<_> = in_order(&record).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["front", "zeta", "alpha", "mid"]);
+}
+
+#[test]
 fn addresses_are_kept_over_a_stop() {
     let before = model();
     let mut record = record(&before, |_| {});

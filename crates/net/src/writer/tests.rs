@@ -72,7 +72,10 @@ impl Bench {
         let (commands, queue) = mpsc::channel(16);
         let mut tasks = JoinSet::new();
         let writer = Writer::new(published, pool, Defaults::new([7; 5]), None, finished);
-        tasks.spawn(writer.run(queue, ends));
+        tasks.spawn(async move {
+            let closing = writer.run(queue, ends).await;
+            closing.map(|reply| reply.send(()));
+        });
         Self { kernel, commands, model, store, _folder: folder, _tasks: tasks }
     }
 

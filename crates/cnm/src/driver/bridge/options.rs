@@ -131,6 +131,27 @@ impl Options {
     }
 }
 
+/// An option that is not what it was and has to be, and why. All others can change while endpoints are there.
+pub(crate) fn fixed(
+    (old, old_options): (&Config, &BTreeMap<String, String>),
+    (new, new_options): (&Config, &BTreeMap<String, String>),
+) -> Option<(&'static str, &'static str)> {
+    const NAMES: &str = "interfaces keep their names";
+    const PORTS: &str = "ports have been published by it";
+    const FAMILIES: &str = "families are switched on and off by themselves";
+    let said = |option| old_options.get(option) != new_options.get(option);
+    let all = [
+        (old.link != new.link, NAME, NAMES),
+        (old.interface_prefix != new.interface_prefix, PREFIX, NAMES),
+        (old.host_binding != new.host_binding, HOST_BINDING, PORTS),
+        (old.gateway_v4 != new.gateway_v4, MODE_V4, PORTS),
+        (old.gateway_v6 != new.gateway_v6, MODE_V6, PORTS),
+        (said(ENABLE_V4), ENABLE_V4, FAMILIES),
+        (said(ENABLE_V6), ENABLE_V6, FAMILIES),
+    ];
+    all.into_iter().find(|(differs, ..)| *differs).map(|(_, option, reason)| (option, reason))
+}
+
 fn gateway_mode(text: &str) -> Option<GatewayMode> {
     use GatewayMode::{Isolated, Nat, Routed, Unprotected};
     let known = [Nat, Unprotected, Routed, Isolated].into_iter().find(|mode| mode.name() == text);
