@@ -57,6 +57,12 @@ pub struct BindOptions {
     /// Whether it is an error when mounts below the source cannot be made read-only.
     #[serde(skip_serializing_if = "omit::zero")]
     pub read_only_force_recursive: bool,
+    /// Which owners on the host are which others in the container: `1000:999`. Not in Docker.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id_map: String,
+    /// Whether a file that is replaced on the host is replaced in the container, too. Not in Docker.
+    #[serde(skip_serializing_if = "omit::zero")]
+    pub follow: bool,
 }
 
 /// How a volume is mounted, and made when it is missing.

@@ -33,6 +33,7 @@ mod tag;
 mod top;
 mod update;
 mod volume;
+mod volume_copy;
 mod wait;
 
 use clap::Subcommand;
@@ -286,6 +287,21 @@ pub(crate) enum VolumeVerb {
     /// Remove volumes that are not used
     #[command(after_help = "Example: tombolo volume prune --all --force")]
     Prune(prune::PruneAll),
+    /// Give a volume another name
+    #[command(after_help = "Example: tombolo volume rename data data-old")]
+    Rename(volume_copy::VolumeRename),
+    /// Make a volume with the content of another
+    #[command(after_help = "Example: tombolo volume clone data data-test")]
+    Clone(volume_copy::VolumeClone),
+    /// Keep a state of a volume that can be restored
+    #[command(after_help = "Example: tombolo volume snapshot --pause data before-upgrade")]
+    Snapshot(volume_copy::VolumeSnapshotKeep),
+    /// List the kept states of a volume
+    #[command(after_help = "Example: tombolo volume snapshots data")]
+    Snapshots(volume_copy::VolumeSnapshots),
+    /// Put a volume back to a state that was kept
+    #[command(after_help = "Example: tombolo volume restore data before-upgrade")]
+    Restore(volume_copy::VolumeRestore),
 }
 
 impl VolumeVerb {
@@ -296,6 +312,11 @@ impl VolumeVerb {
             Self::Inspect(command) => command.run(&["volume"], client).await,
             Self::Rm(command) => command.run(client).await,
             Self::Prune(command) => command.volumes(client).await,
+            Self::Rename(command) => command.run(client).await,
+            Self::Clone(command) => command.run(client).await,
+            Self::Snapshot(command) => command.run(client).await,
+            Self::Snapshots(command) => command.run(client).await,
+            Self::Restore(command) => command.run(client).await,
         }
     }
 }

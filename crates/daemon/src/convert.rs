@@ -20,3 +20,4 @@ pub(crate) mod port;
 pub(crate) mod stats;
 pub(crate) mod summary;
 pub(crate) mod time;
+pub(crate) mod volume;

@@ -16,6 +16,7 @@ mod networks;
 mod plan;
 mod stats;
 pub(crate) mod system;
+mod volume_copies;
 mod volumes;
 
 use axum::Router;
@@ -41,6 +42,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(plan::routes())
         .merge(images::routes())
         .merge(volumes::routes())
+        .merge(volume_copies::routes())
         .merge(events::routes())
         .merge(absent::routes())
         .with_state(app);

@@ -15,6 +15,7 @@ mod inspect;
 mod limits;
 mod links;
 mod logs;
+mod mounts;
 mod network_update;
 mod networks;
 mod open;
@@ -29,6 +30,7 @@ mod stop;
 mod surroundings;
 mod top;
 mod undone;
+mod volume_copies;
 mod volumes;
 mod wait;
 mod why;
@@ -49,6 +51,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use explain::{ExplainError, NetworkCheck, NetworkExposure};
 pub use networks::{NetworkInspect, NetworkMember};
 pub use options::{Created, Done, RemoveOptions, StopOptions, Update, WaitCondition, WaitExit};
+pub use volume_copies::{VolumeCopy, VolumeTask};
+pub use volumes::{VolumeInspect, VolumeSpec};
 pub use why::{Why, WhyFailure, WhyQuestion, WhyStep};
 
 use crate::{

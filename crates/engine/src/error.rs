@@ -5,6 +5,7 @@
 
 mod container;
 mod exec;
+mod mount;
 mod network;
 mod volume;
 
@@ -15,6 +16,7 @@ pub use container::{
     RestartError, StartError, StopError, TopError, UpdateError, WaitError,
 };
 pub use exec::ExecError;
+pub use mount::MountError;
 pub(crate) use network::refusal;
 pub use network::{
     ConnectError, CreateNetworkError, DisconnectError, FindNetworkError, NetworkError, PruneNetworksError,

@@ -63,8 +63,8 @@ pub struct MountPoint {
     pub name: Option<String>,
     pub source: PathBuf,
     pub destination: String,
-    /// `local` for a volume.
-    pub driver: Option<&'static str>,
+    /// Of a volume.
+    pub driver: Option<String>,
     /// The mode as given with `-v`.
     pub mode: String,
     pub writable: bool,

@@ -30,6 +30,7 @@ mod top;
 mod volume;
 
 pub use image;
+pub use linux;
 pub use net::{
     self, cnm,
     look::{Finding, Probe},
@@ -38,7 +39,8 @@ pub use net::{
 pub use config::Config;
 pub use engine::{
     Created, Done, Engine, ExplainError, NetworkCheck, NetworkExposure, NetworkInspect, NetworkMember,
-    RemoveOptions, StopOptions, Update, WaitCondition, WaitExit, Why, WhyFailure, WhyQuestion, WhyStep,
+    RemoveOptions, StopOptions, Update, VolumeCopy, VolumeInspect, VolumeSpec, VolumeTask, WaitCondition,
+    WaitExit, Why, WhyFailure, WhyQuestion, WhyStep,
 };
 pub use error::{Kind, chain};
 pub use event::{Event, Events, Subscription};
@@ -52,10 +54,10 @@ pub use logs::{LogEntry, LogOptions};
 pub use signal::{ParseSignalError, Signal};
 pub use spec::{
     BindOptions, Command, ContainerSpec, DeviceSpec, DnsSpec, EndpointSpec, HealthCheck, HealthCheckError,
-    HealthTest, Limits, LogSpec, MountKind, MountOrigin, MountSpec, NamespaceMode, Namespaces, NetworkMode,
-    NetworkSettings, Propagation, RestartPolicy, Root, Security, SpecError, Ulimit,
+    HealthTest, IdMap, Limits, LogSpec, MountKind, MountOrigin, MountSpec, NamespaceMode, Namespaces,
+    NetworkMode, NetworkSettings, Propagation, RestartPolicy, Root, Security, SpecError, Ulimit, VolumeWish,
 };
 pub use state::{Exited, Running, StartFailure, State};
 pub use stdio::{AttachOptions, Attached, Input, Output, Stream};
 pub use top::{InterfaceStats, Stats};
-pub use volume::VolumeRecord;
+pub use volume::{LOCAL, Snapshot, VolumeRecord};

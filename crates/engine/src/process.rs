@@ -146,6 +146,7 @@ pub(crate) fn bind(mount: &crate::MountSpec, source: PathBuf) -> Mount {
     if let MountKind::Bind { options, .. } = &mount.kind {
         bound.propagation = propagation(options.propagation);
         bound.non_recursive = options.non_recursive;
+        bound.read_only_non_recursive = options.read_only_non_recursive;
     }
     bound
 }

@@ -73,7 +73,9 @@ const fn is_first(order: &u32) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VolumeUse {
-    pub(crate) name: String,
+    /// The volume's id. The first engines stored its name, which was its id.
+    #[serde(alias = "name")]
+    pub(crate) id: String,
     /// It was made up for this container and goes with it.
     pub(crate) anonymous: bool,
 }

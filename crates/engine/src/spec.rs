@@ -6,6 +6,7 @@
 
 mod check;
 mod health;
+mod id_map;
 mod limits;
 mod mount;
 mod network;
@@ -18,8 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use check::{SpecError, check};
 pub(crate) use check::{check_available, check_name, is_name};
 pub use health::{HealthCheck, HealthCheckError, HealthTest};
+pub use id_map::{IdMap, ParseIdMapError};
 pub use limits::{Limits, RestartPolicy, Ulimit};
-pub use mount::{BindOptions, MountKind, MountOrigin, MountSpec, Propagation};
+pub use mount::{BindOptions, MountKind, MountOrigin, MountSpec, Propagation, VolumeWish};
 pub use network::{DnsSpec, EndpointSpec, NetworkMode, NetworkSettings, ParseNetworkModeError};
 pub use security::{DeviceSpec, NamespaceMode, Namespaces, Security};
 

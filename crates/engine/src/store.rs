@@ -77,12 +77,12 @@ impl Store {
     /// Keeps a volume's record.
     pub(crate) async fn put_volume(&self, volume: &VolumeRecord) -> Result<(), StoreError> {
         let bytes = serde_json::to_vec(volume).expect("a record is JSON");
-        self.write(VOLUMES, volume.name.clone(), Some(bytes)).await
+        self.write(VOLUMES, volume.id.clone(), Some(bytes)).await
     }
 
     /// Forgets a volume.
-    pub(crate) async fn delete_volume(&self, name: &str) -> Result<(), StoreError> {
-        self.write(VOLUMES, name.to_owned(), None).await
+    pub(crate) async fn delete_volume(&self, id: &str) -> Result<(), StoreError> {
+        self.write(VOLUMES, id.to_owned(), None).await
     }
 
     async fn write(&self, table: Table, key: String, value: Option<Vec<u8>>) -> Result<(), StoreError> {
@@ -105,7 +105,7 @@ fn read(database: &Database) -> Result<Kept, StoreError> {
     let containers = rows(CONTAINERS)?;
     let volumes = rows(VOLUMES)?;
     let volume = |(id, bytes): &(String, Vec<u8>)| {
-        serde_json::from_slice(bytes).map_err(|source| StoreError::Damaged { id: id.clone(), source })
+        VolumeRecord::read(bytes).map_err(|source| StoreError::Damaged { id: id.clone(), source })
     };
     Ok(Kept {
         containers: containers.iter().map(|(id, bytes)| Stored::read(id, bytes)).collect::<Result<_, _>>()?,

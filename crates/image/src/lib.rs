@@ -47,7 +47,7 @@ pub use load::{LoadError, Loaded, OnProgress, Progress};
 pub use pack::{PackError, pack_directory, pack_file};
 pub use reference::{ParseReferenceError, Reference};
 pub use remove::{Force, RemoveError, Removed, Use};
-pub use snapshots::{DirectoryUse, Rootfs, SnapshotError, Snapshots};
+pub use snapshots::{DirectoryUse, Rootfs, SnapshotError, Snapshots, tree_size};
 pub use store::StoreError;
 pub use tag::TagError;
 pub use tape::TapeError;

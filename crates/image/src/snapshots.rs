@@ -314,8 +314,8 @@ fn is_orphan(view: &impl Reads, container: &str) -> Result<bool, StoreError> {
     Ok(view.get::<record::Image>(&image.to_string())?.is_none())
 }
 
-/// Bytes of all regular files, each counted once. The container may be running.
-fn tree_size(top: &Path) -> io::Result<u64> {
+/// Bytes of all regular files, each counted once. Others may be at work in it.
+pub fn tree_size(top: &Path) -> io::Result<u64> {
     let mut walk = Walk::new(Dir::open(top)?, Mounts::AreLeftOut)?;
     let mut size = 0;
     let mut seen = BTreeSet::new();

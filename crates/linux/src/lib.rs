@@ -16,6 +16,7 @@ pub mod pidfd;
 pub mod port;
 pub mod process;
 pub mod pty;
+pub mod quota;
 pub mod root;
 pub mod rtnl;
 pub mod scratch;

@@ -4,6 +4,9 @@
 //! step: nobody sees it half-made, and what fails leaves nothing. Recursive
 //! attributes need Linux 5.12.
 
+mod classic;
+mod idmap;
+mod inside;
 mod table;
 
 use std::fs::File;
@@ -16,7 +19,10 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use thiserror::Error;
 
-pub use table::{MountPoint, is_mount_point, mount_points};
+pub use classic::Classic;
+pub use idmap::IdMap;
+pub use inside::MountNamespace;
+pub use table::{MountPoint, file_system_of, is_mount_point, mount_of, mount_points};
 
 /// A step of mounting failed.
 #[derive(Debug, Error)]
@@ -158,6 +164,18 @@ impl Tree {
         }
         let fd = rustix::mount::open_tree(CWD, source, flags)
             .map_err(|errno| MountError::new(format!("open the tree {}", source.display()), errno))?;
+        Ok(Self { fd })
+    }
+
+    /// Copies the mount that an open directory or file is in, seen from there on.
+    pub fn copy_at(source: impl AsFd, reach: Reach) -> Result<Self, MountError> {
+        let mut flags =
+            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+        if reach == Reach::AllBelow {
+            flags |= OpenTreeFlags::AT_RECURSIVE;
+        }
+        let fd = rustix::mount::open_tree(source, "", flags)
+            .map_err(|errno| MountError::new("open the tree of an open file", errno))?;
         Ok(Self { fd })
     }
 

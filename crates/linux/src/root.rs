@@ -6,6 +6,7 @@
 //! what is then made, changed or removed is a plain name in the directory that
 //! was found ([`Dir`]), which nobody can exchange in between.
 
+mod copy;
 mod dir;
 mod tree;
 
@@ -18,6 +19,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
+pub use copy::{Progress, copy_tree};
 pub use dir::{Dir, FileKind, Node, Status, Times, device_numbers};
 
 /// How often a lookup is repeated that the kernel gave up because something was
@@ -70,6 +72,11 @@ impl Root {
     /// Opens the directory at `path`, following links.
     pub fn dir(&self, path: &Path) -> io::Result<Dir> {
         self.lookup(path, OFlags::RDONLY | OFlags::DIRECTORY).map(Dir::from_fd)
+    }
+
+    /// Opens whatever is at `path`, following links, to be mounted elsewhere or looked at.
+    pub fn find(&self, path: &Path) -> io::Result<OwnedFd> {
+        self.lookup(path, OFlags::PATH)
     }
 
     /// Opens the directory that holds `path`, and says under which name.
@@ -268,6 +275,11 @@ impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
+}
+
+/// Exchanges two directories of the host, in one step.
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    Ok(rustix::fs::renameat_with(CWD, one, CWD, other, rustix::fs::RenameFlags::EXCHANGE)?)
 }
 
 /// Opens `path` in `dir`, again and again while others rename things on the way.

@@ -90,7 +90,7 @@ impl Container {
             .map_err(failed("cannot write the runtime's configuration"))?;
         let process = spec.process().clone().unwrap_or_default();
         let (report, writer) = Report::new().map_err(failed("cannot open a pipe"))?;
-        let executor = Executor::new(&process, filter.cloned(), writer).creating_cwd();
+        let executor = Executor::new(&process, filter.cloned(), writer).creating_cwd().propagating(spec);
         let prepared = Prepared::new(directory, terminal(&process), settings.open_stdin)?;
         let builder = builder(directory, executor, &prepared)?;
         let (builder, stdio) = prepared.hand_over(builder)?;

@@ -84,6 +84,7 @@ impl Options {
             || Malformed::new(format!("unexpected key '{name}' in '{name}={}'", value.unwrap_or("")));
         match (name, value) {
             ("bind-nonrecursive", _) => self.bind().non_recursive = truth(name, value)?,
+            ("bind-follow" | "follow", _) => self.bind().follow = truth(name, value)?,
             ("bind-create-src", _) => self.bind().create_mountpoint = truth(name, value)?,
             ("volume-nocopy", _) => self.volume().no_copy = truth(name, value)?,
             (_, None) => {
@@ -91,6 +92,7 @@ impl Options {
             }
             ("bind-propagation", Some(text)) => self.bind().propagation = text.to_ascii_lowercase(),
             ("bind-recursive", Some(text)) => self.recursive(text)?,
+            ("bind-idmap", Some(text)) => self.bind().id_map = text.to_owned(),
             ("volume-subpath", Some(text)) => self.volume().subpath = text.to_owned(),
             ("volume-label", Some(text)) => {
                 let (name, value) = text.split_once('=').unwrap_or((text, ""));
@@ -163,12 +165,36 @@ impl Options {
                 mount.r#type
             )));
         }
+        if let Some(options) = &bind {
+            check_recursion(options, mount.read_only)?;
+        }
         mount.bind_options = bind;
         mount.volume_options = volume;
         mount.image_options = image;
         mount.tmpfs_options = tmpfs;
         Ok(mount)
     }
+}
+
+/// Docker's rules for `bind-recursive`.
+fn check_recursion(options: &BindOptions, read_only: bool) -> Result<(), Malformed> {
+    let requires = |given: &str, other: &str| {
+        Malformed::new(format!(
+            "option 'bind-recursive={given}' requires '{other}' to be specified in conjunction"
+        ))
+    };
+    if options.read_only_non_recursive && !read_only {
+        return Err(requires("writable", "readonly"));
+    }
+    if options.read_only_force_recursive {
+        if !read_only {
+            return Err(requires("readonly", "readonly"));
+        }
+        if options.propagation != "rprivate" {
+            return Err(requires("readonly", "bind-propagation=rprivate"));
+        }
+    }
+    Ok(())
 }
 
 fn truth(name: &str, value: Option<&str>) -> Result<bool, Malformed> {
@@ -206,6 +232,14 @@ mod tests {
             r#"{"Type":"tmpfs","Target":"/t","TmpfsOptions":{"SizeBytes":67108864,"Mode":1016}}"#,
         );
         check("type=bind,\"source=/a,b\",dst=/c", r#"{"Type":"bind","Source":"/a,b","Target":"/c"}"#);
+        check(
+            "type=bind,src=/a,dst=/b,bind-idmap=1000:999,bind-follow",
+            r#"{"Type":"bind","Source":"/a","Target":"/b","BindOptions":{"IdMap":"1000:999","Follow":true}}"#,
+        );
+        check(
+            "type=bind,src=/a,dst=/b,bind-recursive=writable",
+            "option 'bind-recursive=writable' requires 'readonly' to be specified in conjunction",
+        );
         check("type=bind,src=/a", "target is required");
         check("type=tmpfs,dst=/a,volume-nocopy", "cannot mix 'volume-*' options with mount type 'tmpfs'");
         check("type=bind,dst=/a,nope=1", "unexpected key 'nope' in 'nope=1'");

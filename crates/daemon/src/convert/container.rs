@@ -65,6 +65,9 @@ pub(crate) fn wanted(request: ContainerCreateRequest, asked: &Circumstances<'_>)
     let mut spec = process(config, &host)?;
     spec.health = health;
     spec.network.endpoints = endpoints;
+    if asked.version < Version::v1(44) {
+        mount::as_before_1_44(&mut spec.mounts);
+    }
     // One slash in front of a name means nothing; what is no name then is refused.
     let rest = asked.name.strip_prefix('/').filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
     spec.name = Some(rest.unwrap_or(asked.name).to_owned()).filter(|name| !name.is_empty());
@@ -175,8 +178,8 @@ fn host_part(host: HostConfig, spec: &mut ContainerSpec, warnings: &mut Vec<Stri
         runtime,
         resources,
         init,
-        volume_driver,
         // Read by `mount`, and `volumes_from` by the route.
+        volume_driver: _,
         binds: _,
         mounts: _,
         tmpfs: _,
@@ -210,7 +213,7 @@ fn host_part(host: HostConfig, spec: &mut ContainerSpec, warnings: &mut Vec<Stri
         isolation: _,
         cgroup: _,
     } = host;
-    refuse_unknown(&runtime, &volume_driver, storage_opt.is_some_and(|options| !options.is_empty()))?;
+    refuse_unknown(&runtime, storage_opt.is_some_and(|options| !options.is_empty()))?;
     let Parts { limits, devices, device_cgroup_rules, warnings: of_limits } = limits::parts(resources)?;
     warnings.extend(of_limits);
     spec.limits = Limits { oom_score_adj: limits::oom_score_adj(oom_score_adj)?, ..limits };
@@ -274,14 +277,9 @@ fn network_part(
 }
 
 /// What would change how the container runs and cannot be had is refused, not ignored.
-fn refuse_unknown(runtime: &str, volume_driver: &str, has_storage_options: bool) -> Result<(), Refusal> {
+fn refuse_unknown(runtime: &str, has_storage_options: bool) -> Result<(), Refusal> {
     if !matches!(runtime, "" | crate::route::system::RUNTIME | "runc" | "io.containerd.runc.v2") {
         return Err(Refusal::invalid(format!("unknown or invalid runtime name: {runtime}")));
-    }
-    if !matches!(volume_driver, "" | "local") {
-        return Err(Refusal::not_found(format!(
-            "error looking up volume plugin {volume_driver}: plugin \"{volume_driver}\" not found"
-        )));
     }
     if has_storage_options {
         return Err(Refusal::invalid("--storage-opt is not supported by this storage driver"));

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use api::host_config::HostConfig;
-use api::mount::{Mount, MountPoint as ApiMountPoint};
+use api::mount::{Mount, MountPoint as ApiMountPoint, VolumeDriver};
 use api::{StringMap, StringSet};
-use engine::{BindOptions, MountKind, MountOrigin, MountPoint, MountSpec, Propagation};
+use engine::{BindOptions, Inspect, MountKind, MountOrigin, MountPoint, MountSpec, Propagation, VolumeWish};
 
 use crate::http::answer::Refusal;
 
@@ -23,33 +23,77 @@ pub(crate) fn mounts(host: &HostConfig, volumes: Option<&StringSet>) -> Result<V
         mounts.push(tmpfs(target, options)?);
     }
     let taken: BTreeSet<String> = mounts.iter().map(|mount| mount.target.clone()).collect();
-    for target in
-        volumes.into_iter().flatten().map(|(target, _)| target).filter(|target| !taken.contains(*target))
-    {
-        let kind = MountKind::Volume { name: None, no_copy: false, subpath: None };
-        mounts.push(MountSpec {
-            target: target.clone(),
-            kind,
-            read_only: false,
-            origin: MountOrigin::Volume,
-        });
+    let free = volumes.into_iter().flatten().map(|(target, _)| clean(target));
+    mounts.extend(free.filter(|target| !taken.contains(target)).map(|target| MountSpec {
+        target,
+        kind: MountKind::anonymous(),
+        read_only: false,
+        origin: MountOrigin::Volume,
+    }));
+    for mount in &mut mounts {
+        mount.target = clean(&mount.target);
+        if let MountKind::Volume { create, .. } = &mut mount.kind
+            && mount.origin != MountOrigin::Mount
+        {
+            create.driver.clone_from(&host.volume_driver);
+        }
     }
     Ok(mounts)
 }
 
-/// Mounts of another container, for `VolumesFrom`, where `taken` has nothing.
-pub(crate) fn of_container(points: &[MountPoint], read_only: bool, taken: &[MountSpec]) -> Vec<MountSpec> {
-    let free = |point: &&MountPoint| !taken.iter().any(|mount| mount.target == point.destination);
-    let spec = |point: &MountPoint| {
-        let kind = match point.kind {
-            "volume" => MountKind::Volume { name: point.name.clone(), no_copy: true, subpath: None },
-            "bind" => MountKind::Bind { source: point.source.clone(), options: BindOptions::default() },
-            _ => return None,
+/// Before API 1.44, what is mounted below a read-only bind stayed writable.
+pub(crate) fn as_before_1_44(mounts: &mut [MountSpec]) {
+    for mount in mounts {
+        if let MountKind::Bind { options, .. } = &mut mount.kind {
+            options.read_only_non_recursive = !options.read_only_force_recursive;
+        }
+    }
+}
+
+/// Adds the mounts of another container, for `VolumesFrom`: in the place of earlier ones from others and of
+/// volumes that would be made up, but not of what was asked for by itself.
+pub(crate) fn add_those_of(other: &Inspect, read_only: bool, mounts: &mut Vec<MountSpec>) {
+    for asked in &other.spec.mounts {
+        let yields = |mount: &MountSpec| matches!(mount.origin, MountOrigin::Volume | MountOrigin::From);
+        if mounts.iter().any(|mount| mount.target == asked.target && !yields(mount)) {
+            continue;
+        }
+        let point = other.mounts.iter().find(|point| point.destination == asked.target);
+        let kind = match &asked.kind {
+            MountKind::Volume { subpath, .. } => MountKind::Volume {
+                name: point.and_then(|point| point.name.clone()),
+                no_copy: true,
+                subpath: subpath.clone(),
+                create: VolumeWish::default(),
+            },
+            MountKind::Bind { source, options } => {
+                let options = BindOptions { create_source: false, ..options.clone() };
+                MountKind::Bind { source: source.clone(), options }
+            }
+            MountKind::Tmpfs { .. } => continue,
         };
-        let read_only = read_only || !point.writable;
-        Some(MountSpec { target: point.destination.clone(), kind, read_only, origin: MountOrigin::Volume })
-    };
-    points.iter().filter(free).filter_map(spec).collect()
+        mounts.retain(|mount| mount.target != asked.target);
+        mounts.push(MountSpec {
+            target: asked.target.clone(),
+            kind,
+            read_only: read_only || asked.read_only,
+            origin: MountOrigin::From,
+        });
+    }
+}
+
+/// A path without doubled or trailing slashes, `.` and `..`, as Go's `filepath.Clean` has it.
+fn clean(path: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    let start = if path.starts_with('/') { "/" } else { "" };
+    format!("{start}{}", names.join("/"))
 }
 
 /// `/host:/inside[:mode]`, `volume:/inside[:mode]`, `/inside`.
@@ -73,6 +117,7 @@ fn bind(text: &str) -> Result<MountSpec, Refusal> {
             "ro" => read_only = true,
             "rw" | "z" | "Z" | "cached" | "delegated" | "consistent" => {}
             "nocopy" => no_copy = true,
+            "follow" => options.follow = true,
             word => {
                 options.propagation =
                     propagation(word).ok_or_else(|| Refusal::invalid(format!("invalid mode: {mode}")))?;
@@ -82,7 +127,12 @@ fn bind(text: &str) -> Result<MountSpec, Refusal> {
     let kind = if source.starts_with('/') {
         MountKind::Bind { source: PathBuf::from(source), options }
     } else {
-        MountKind::Volume { name: volume_name(source)?, no_copy, subpath: None }
+        MountKind::Volume {
+            name: volume_name(source)?,
+            no_copy,
+            subpath: None,
+            create: VolumeWish::default(),
+        }
     };
     Ok(MountSpec { target: target.to_owned(), kind, read_only, origin: MountOrigin::Bind(text.to_owned()) })
 }
@@ -108,7 +158,7 @@ fn mount(mount: &Mount) -> Result<MountSpec, Refusal> {
         target,
         read_only,
         consistency: _,
-        bind_options,
+        bind_options: bind_options_given,
         volume_options,
         image_options: _,
         tmpfs_options,
@@ -127,25 +177,10 @@ fn mount(mount: &Mount) -> Result<MountSpec, Refusal> {
             return Err(invalid(&format!("invalid mount path: '{source}' mount path must be absolute")));
         }
         "bind" => {
-            let given = bind_options.clone().unwrap_or_default();
-            let propagation = match given.propagation.as_str() {
-                "" => Propagation::default(),
-                text => propagation(text).ok_or_else(|| invalid(&format!("invalid propagation: {text}")))?,
-            };
-            let options = BindOptions {
-                propagation,
-                non_recursive: given.non_recursive,
-                create_source: given.create_mountpoint,
-                read_only_non_recursive: given.read_only_non_recursive,
-                read_only_force_recursive: given.read_only_force_recursive,
-            };
+            let options = bind_options(bind_options_given.clone().unwrap_or_default(), &invalid)?;
             MountKind::Bind { source: source.into(), options }
         }
-        "volume" => {
-            let given = volume_options.clone().unwrap_or_default();
-            let subpath = Some(given.subpath).filter(|path| !path.is_empty());
-            MountKind::Volume { name: volume_name(source)?, no_copy: given.no_copy, subpath }
-        }
+        "volume" => volume(source, volume_options.clone().unwrap_or_default(), &invalid)?,
         "tmpfs" if !source.is_empty() => return Err(invalid("field Source must not be specified")),
         "tmpfs" => {
             let given = tmpfs_options.clone().unwrap_or_default();
@@ -161,6 +196,60 @@ fn mount(mount: &Mount) -> Result<MountSpec, Refusal> {
         _ => return Err(invalid("mount type unknown")),
     };
     Ok(MountSpec { target: target.clone(), kind, read_only: *read_only, origin: MountOrigin::Mount })
+}
+
+/// How a bind mount behaves.
+fn bind_options(
+    given: api::mount::BindOptions,
+    invalid: &dyn Fn(&str) -> Refusal,
+) -> Result<BindOptions, Refusal> {
+    let api::mount::BindOptions {
+        propagation: text,
+        non_recursive,
+        create_mountpoint,
+        read_only_non_recursive,
+        read_only_force_recursive,
+        id_map,
+        follow,
+    } = given;
+    let propagation = match text.as_str() {
+        "" => Propagation::default(),
+        text => propagation(text).ok_or_else(|| invalid(&format!("invalid propagation: {text}")))?,
+    };
+    let id_map = Some(id_map).filter(|map| !map.is_empty()).map(|map| map.parse()).transpose();
+    Ok(BindOptions {
+        propagation,
+        non_recursive,
+        create_source: create_mountpoint,
+        read_only_non_recursive,
+        read_only_force_recursive,
+        id_map: id_map.map_err(|error: engine::spec::ParseIdMapError| invalid(&error.to_string()))?,
+        follow,
+    })
+}
+
+/// A volume, and how it is made if there is none.
+fn volume(
+    source: &str,
+    given: api::mount::VolumeOptions,
+    invalid: &dyn Fn(&str) -> Refusal,
+) -> Result<MountKind, Refusal> {
+    let api::mount::VolumeOptions { no_copy, labels, subpath, driver_config } = given;
+    let is_inside = |path: &String| {
+        use std::path::Component::{CurDir, Normal};
+        std::path::Path::new(path).components().all(|part| matches!(part, Normal(_) | CurDir))
+    };
+    let subpath = Some(subpath).filter(|path| !path.is_empty());
+    if !subpath.as_ref().is_none_or(is_inside) {
+        return Err(invalid("subpath must be a relative path within the volume"));
+    }
+    if subpath.is_some() && source.is_empty() {
+        return Err(invalid("must not set Subpath when using anonymous volumes"));
+    }
+    let VolumeDriver { name: driver, options } = driver_config.unwrap_or_default();
+    let create =
+        VolumeWish { driver, options: options.unwrap_or_default(), labels: labels.unwrap_or_default() };
+    Ok(MountKind::Volume { name: volume_name(source)?, no_copy, subpath, create })
 }
 
 /// One of `HostConfig.Tmpfs`: `size=64m,mode=1777,noexec`.
@@ -221,7 +310,7 @@ pub(crate) fn show(points: &[MountPoint], asked: &[MountSpec]) -> Vec<ApiMountPo
             name: name.clone().unwrap_or_default(),
             source: source.display().to_string(),
             destination: destination.clone(),
-            driver: driver.unwrap_or_default().to_owned(),
+            driver: driver.clone().unwrap_or_default(),
             mode: mode.clone(),
             rw: *writable,
             propagation: propagation.clone(),

@@ -47,9 +47,7 @@ async fn create(
     let mut wanted = container::wanted(request, &asked)?;
     for text in volumes_from.unwrap_or_default() {
         let (term, read_only) = volumes_of(&text)?;
-        let points = app.engine.inspect(term)?.mounts;
-        let more = mount::of_container(&points, read_only, &wanted.spec.mounts);
-        wanted.spec.mounts.extend(more);
+        mount::add_those_of(&app.engine.inspect(term)?, read_only, &mut wanted.spec.mounts);
     }
     if wanted.spec.log.driver.is_empty() {
         wanted.spec.log.driver.clone_from(&app.settings.containers.log_driver);

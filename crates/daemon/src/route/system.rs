@@ -160,7 +160,7 @@ async fn disk_usage(State(app): State<App>, Speaks(version): Speaks) -> Answer {
         layers_size: images.iter().map(|image| image.size).sum(),
         images,
         containers: containers.iter().map(|container| summary::summary(container, now, version)).collect(),
-        volumes: Vec::new(),
+        volumes: super::volumes::usage(&app).await,
         build_cache: Vec::new(),
     }))
 }

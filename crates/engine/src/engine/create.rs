@@ -2,17 +2,16 @@
 
 use std::{os::unix::fs::DirBuilderExt, sync::Arc};
 
-use super::{Created, Engine, blocking, shown};
+use super::{Created, Engine, VolumeSpec, blocking, shown};
 use crate::{
-    ContainerSpec, HealthCheck, MountKind, MountOrigin, MountSpec, NetworkMode, Root,
+    ContainerSpec, HealthCheck, MountKind, MountOrigin, MountSpec, NetworkMode, Root, VolumeWish,
     cnm::plan::Plan,
     container::Container,
     error::CreateError,
     names, network,
     record::{Record, VolumeUse},
     rootfs::{self, Base},
-    spec,
-    volume::{self, VolumeRecord},
+    spec, volume,
 };
 
 impl Engine {
@@ -113,6 +112,7 @@ impl Engine {
         let (id, images) = (record.id, Arc::clone(&self.images));
         blocking(move || rootfs::create(&images, &id, &base)).await?;
         self.make_volumes(record).await?;
+        self.fill_volumes(record).await?;
         let model = self.network.model();
         record.connections = network::connections(&record.spec.network, &model);
         let reserve = network::reserve(record, &model)?;
@@ -131,9 +131,7 @@ impl Engine {
         if let Err(error) = blocking(move || rootfs::remove(&images, &id)).await {
             tracing::warn!(container = %record.id, error = crate::chain(&error), "a root file system is left");
         }
-        for used in record.volumes.values().filter(|used| used.anonymous) {
-            self.discard_volume(&used.name).await;
-        }
+        self.leave_volumes(record, true).await;
         if let Err(error) = volume::ignore_missing(std::fs::remove_dir_all(self.directory(&record.id))) {
             tracing::warn!(container = %record.id, %error, "a directory is left");
         }
@@ -141,12 +139,14 @@ impl Engine {
 
     /// Makes the volumes a container mounts, where there are none yet.
     async fn make_volumes(&self, record: &mut Record) -> Result<(), CreateError> {
-        for mount in &record.spec.mounts {
-            let MountKind::Volume { name, .. } = &mount.kind else { continue };
-            let wanted: VolumeRecord = name.as_deref().map_or_else(volume::anonymous, volume::named);
-            let used = VolumeUse { name: wanted.name.clone(), anonymous: wanted.anonymous };
+        let spec = Arc::clone(&record.spec);
+        for mount in &spec.mounts {
+            let MountKind::Volume { name, create, .. } = &mount.kind else { continue };
+            let VolumeWish { driver, options, labels } = create.clone();
+            let wanted = VolumeSpec { name: name.clone().unwrap_or_default(), driver, options, labels };
+            let volume = self.ensure_volume(wanted, Some(record.id)).await?;
+            let used = VolumeUse { id: volume.id.clone(), anonymous: name.is_none() };
             record.volumes.insert(mount.target.clone(), used);
-            self.ensure_volume(wanted).await?;
         }
         Ok(())
     }
@@ -250,7 +250,7 @@ fn merge_volumes<'a>(spec: &mut ContainerSpec, volumes: impl Iterator<Item = &'a
         if target.starts_with('/') && !spec.mounts.iter().any(is_there) {
             spec.mounts.push(MountSpec {
                 target: target.clone(),
-                kind: MountKind::Volume { name: None, no_copy: false, subpath: None },
+                kind: MountKind::anonymous(),
                 read_only: false,
                 origin: MountOrigin::Volume,
             });

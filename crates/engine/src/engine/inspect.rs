@@ -99,12 +99,14 @@ impl Engine {
                 point.propagation = options.propagation.name().to_owned();
             }
             MountKind::Volume { .. } => {
-                let used =
-                    record.volumes.get(&mount.target).map(|used| used.name.clone()).unwrap_or_default();
                 point.kind = "volume";
-                point.source = self.volumes.path(&used);
-                point.name = Some(used);
-                point.driver = Some("local");
+                let used = record.volumes.get(&mount.target);
+                if let Some(volume) = used.and_then(|used| self.volumes.by_id(&used.id)) {
+                    let record = volume.record();
+                    point.source = self.volumes.mountpoint(&volume);
+                    point.name = Some(record.name.clone());
+                    point.driver = Some(record.driver.clone());
+                }
             }
         }
         point
@@ -174,6 +176,6 @@ fn distinct(names: Vec<String>) -> Vec<String> {
 fn mode_text(origin: &MountOrigin) -> String {
     match origin {
         MountOrigin::Bind(text) => text.splitn(3, ':').nth(2).unwrap_or_default().to_owned(),
-        MountOrigin::Mount | MountOrigin::Tmpfs(_) | MountOrigin::Volume => String::new(),
+        MountOrigin::Mount | MountOrigin::Tmpfs(_) | MountOrigin::Volume | MountOrigin::From => String::new(),
     }
 }

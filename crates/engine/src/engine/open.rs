@@ -68,11 +68,30 @@ impl Engine {
             crate::process::settle(Arc::make_mut(&mut record.spec), engine.host.cgroup_v2);
             engine.registry.insert(Arc::new(Container::new(record)));
         }
+        engine.put_volumes_in_order();
         engine.tell_overlaps();
         engine.recover_all().await;
         engine.remove_strays().await;
         engine.opened.cancel();
         Ok(engine)
+    }
+
+    /// Says who has which volumes, and removes what was not finished.
+    fn put_volumes_in_order(&self) {
+        self.clear_stages();
+        for container in self.registry.all() {
+            let record = container.record();
+            let is_up = record.state.alive().is_some() || matches!(record.state, State::Restarting(_));
+            for volume in record.volumes.values().filter_map(|used| self.volumes.by_id(&used.id)) {
+                let mut now = volume.now();
+                now.users.insert(record.id);
+                now.mounts.extend(Some(record.id).filter(|_| is_up));
+            }
+        }
+        if let Err(error) = self.volumes.remove_strays() {
+            tracing::error!(%error, "what is left of volumes is not removed");
+        }
+        self.unmount_unused();
     }
 
     /// Finds all containers as they are by now, side by side.

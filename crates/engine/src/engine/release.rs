@@ -16,6 +16,8 @@ impl Engine {
         if let Err(error) = blocking(move || rootfs::unmount(&images, &id)).await {
             tracing::warn!(container = %record.id, error = crate::chain(&error), "the root stays mounted");
         }
+        self.clear_stage(&record.id).await;
+        self.release_volumes(record).await;
     }
 
     /// Ends the shim and what is left of the container's processes.

@@ -84,11 +84,7 @@ impl Engine {
         let failed = |source| RemoveError::Directory { path: shown(&directory), source };
         volume::ignore_missing(std::fs::remove_dir_all(&directory)).map_err(failed)?;
         self.store.delete(&record.id).await?;
-        if options.volumes {
-            for used in record.volumes.values().filter(|used| used.anonymous) {
-                self.discard_volume(&used.name).await;
-            }
-        }
+        self.leave_volumes(record, options.volumes).await;
         Ok(())
     }
 

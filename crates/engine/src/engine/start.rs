@@ -7,7 +7,7 @@ use runtime::{bundle, client, spec::Namespace};
 
 use super::{Done, Engine, blocking, health};
 use crate::{
-    NetworkMode, Running, StartFailure, State,
+    MountSpec, NetworkMode, Running, StartFailure, State,
     cnm::SandboxId,
     container::Container,
     error::{NetworkError, ProcessError, StartError},
@@ -83,6 +83,9 @@ impl Engine {
         self.write_bundle(record, &bundle, &wanted)?;
         let (client, created) =
             client::create(&self.config.shim, &bundle).await.map_err(ProcessError::from)?;
+        if record.spec.mounts.iter().any(MountSpec::needs_stage) {
+            self.clear_stage(&id).await;
+        }
         let waiting = {
             let mut live = container.live();
             live.client = Some(client.clone());

@@ -9,11 +9,11 @@ use runtime::{
 
 use super::{Engine, blocking};
 use crate::{
-    ContainerId, ManagedFiles, MountKind, NamespaceMode, NetworkMode, State,
+    ContainerId, ManagedFiles, NamespaceMode, NetworkMode, State,
     container::Container,
     error::{FindError, ProcessError, StartError},
     files,
-    process::{self, Place},
+    process::Place,
     record::Record,
 };
 
@@ -27,7 +27,7 @@ impl Engine {
     ) -> Result<Place, StartError> {
         let spec = &record.spec;
         let mut mounts = self.managed_mounts(record)?;
-        mounts.extend(self.asked_mounts(record)?);
+        mounts.extend(self.asked_mounts(record).await?);
         let modes = &spec.namespaces;
         let shm = match &modes.ipc {
             NamespaceMode::Host => Some(PathBuf::from("/dev/shm")),
@@ -115,32 +115,6 @@ impl Engine {
             self.write_files(record)?;
         }
         Ok(files::mounts(&self.files_of(record), &record.spec))
-    }
-
-    fn asked_mounts(&self, record: &Record) -> Result<Vec<Mount>, StartError> {
-        let mut mounts = Vec::new();
-        for mount in &record.spec.mounts {
-            let source = match &mount.kind {
-                MountKind::Tmpfs { .. } => continue,
-                MountKind::Bind { source, options } => {
-                    if options.create_source && !source.exists() {
-                        let failed = |error| StartError::Files { what: "bind source", source: error };
-                        std::fs::create_dir_all(source).map_err(failed)?;
-                    }
-                    source.clone()
-                }
-                MountKind::Volume { subpath, .. } => {
-                    let Some(used) = record.volumes.get(&mount.target) else { continue };
-                    let path = self.volumes.path(&used.name);
-                    subpath.as_ref().map_or(path.clone(), |below| path.join(below))
-                }
-            };
-            if !source.exists() {
-                return Err(StartError::NoBindSource { path: super::shown(&source) });
-            }
-            mounts.push(process::bind(mount, source));
-        }
-        Ok(mounts)
     }
 
     /// How the runtime enters a namespace of one kind.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{FindError, Kind, NetworkError, ProcessError, RootError, StoreError};
+use super::{FindError, Kind, MountError, NetworkError, ProcessError, RootError, StoreError, VolumeError};
 use crate::{cnm::spec::NotPublishedError, spec::SpecError};
 
 /// Why a container was not created.
@@ -26,6 +26,18 @@ pub enum CreateError {
         #[source]
         source: std::io::Error,
     },
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    #[error("cannot mount volume over existing file, file exists {target}")]
+    MountOverFile { target: String },
+    #[error("cannot fill volume {name} with the image's files")]
+    Fill {
+        name: String,
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl CreateError {
@@ -35,7 +47,10 @@ impl CreateError {
             Self::NameTaken { .. } => Kind::Conflict,
             Self::Root(error) => error.kind(),
             Self::Network(error) => error.kind(),
-            Self::Store(_) | Self::Directory { .. } => Kind::System,
+            Self::Volume(error) => error.kind(),
+            Self::Mount(error) => error.kind(),
+            Self::MountOverFile { .. } => Kind::Refused,
+            Self::Store(_) | Self::Directory { .. } | Self::Fill { .. } => Kind::System,
         }
     }
 }
@@ -73,6 +88,8 @@ pub enum StartError {
     },
     #[error(transparent)]
     Process(#[from] ProcessError),
+    #[error(transparent)]
+    Mount(#[from] MountError),
     #[error("cannot write the container's {what}")]
     Files {
         what: &'static str,
@@ -98,6 +115,7 @@ impl StartError {
             Self::Root(error) => error.kind(),
             Self::Network(error) => error.start_kind(),
             Self::Process(error) => error.kind(),
+            Self::Mount(error) => error.kind(),
             Self::NoNamespace { .. } | Self::NoBindSource { .. } => Kind::Invalid,
             Self::Joined(_) | Self::JoinSelf => Kind::Refused,
             Self::Files { .. } | Self::Store(_) => Kind::System,
@@ -121,6 +139,7 @@ impl StartError {
             | Self::NoNamespace { .. }
             | Self::LinkNotRunning { .. }
             | Self::Files { .. }
+            | Self::Mount(_)
             | Self::NoBindSource { .. }
             | Self::Store(_) => 128,
         }

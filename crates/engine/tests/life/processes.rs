@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use engine::{
     BindOptions, ContainerSpec, ExecSpec, LogOptions, MountKind, MountOrigin, MountSpec, Root, Stream,
+    VolumeWish,
 };
 
 use crate::machine::{idle, in_machine, read, script};
@@ -97,13 +98,18 @@ fn mounts_are_where_they_were_asked_for() {
             mount("/host", MountKind::Bind { source: source.clone(), options: BindOptions::default() }),
             mount(
                 "/data",
-                MountKind::Volume { name: Some("kept".to_owned()), no_copy: false, subpath: None },
+                MountKind::Volume {
+                    name: Some("kept".to_owned()),
+                    no_copy: false,
+                    subpath: None,
+                    create: VolumeWish::default(),
+                },
             ),
             mount("/memory", MountKind::Tmpfs { size: Some(1 << 20), mode: None, options: Vec::new() }),
         ];
         let expected = "from the host is not written\ntmpfs\n".to_owned();
         assert_eq!(machine.run(spec).await, (0, expected));
-        let (_, path) = machine.engine.volume_inspect("kept").expect("a volume");
+        let path = machine.engine.volume_inspect("kept").expect("a volume").mountpoint;
         assert_eq!(std::fs::read_to_string(path.join("file")).expect("kept"), "kept\n");
         machine.engine.volume_remove("kept").await.expect("removed");
         machine

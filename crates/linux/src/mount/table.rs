@@ -46,6 +46,18 @@ pub fn is_mount_point(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// The mount that a path is in.
+pub fn mount_of(path: &Path) -> io::Result<MountPoint> {
+    let found = rustix::fs::statx(CWD, path, AtFlags::NO_AUTOMOUNT, StatxFlags::MNT_ID)?;
+    let is_it = |mount: &MountPoint| mount.id == found.stx_mnt_id;
+    mount_points()?.into_iter().find(is_it).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// What kind of file system a path is on: `ext4`, `overlay`…
+pub fn file_system_of(path: &Path) -> io::Result<String> {
+    Ok(mount_of(path)?.kind)
+}
+
 /// `36 35 98:0 /root /target rw,noatime shared:1 - ext4 /dev/root rw,errors=continue`
 pub(super) fn parse(line: &[u8]) -> Option<MountPoint> {
     let mut fields = line.split(|byte| *byte == b' ');

@@ -76,6 +76,12 @@ impl Dir {
         Self { fd }
     }
 
+    /// The open directory itself.
+    #[must_use]
+    pub fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// The directory itself as a file, for owner, mode and times.
     pub fn to_file(&self) -> io::Result<File> {
         Ok(self.fd.try_clone()?.into())
@@ -354,7 +360,7 @@ fn plain(name: &OsStr) -> io::Result<&OsStr> {
     Ok(name)
 }
 
-fn bits(mode: u32) -> Mode {
+pub(super) fn bits(mode: u32) -> Mode {
     Mode::from_raw_mode((mode & 0o7777) as RawMode)
 }
 

@@ -18,6 +18,8 @@ pub struct Mount {
     pub propagation: Propagation,
     /// Without the mounts below the source (`bind` instead of `rbind`).
     pub non_recursive: bool,
+    /// Leaves the mounts below a read-only source writable.
+    pub read_only_non_recursive: bool,
 }
 
 impl Mount {
@@ -29,6 +31,7 @@ impl Mount {
             read_only: false,
             propagation: Propagation::default(),
             non_recursive: false,
+            read_only_non_recursive: false,
         }
     }
 }
@@ -143,7 +146,7 @@ fn bind(bound: &Mount) -> oci::Mount {
     let depth = if bound.non_recursive { "bind" } else { "rbind" };
     let mut options = vec![depth, bound.propagation.name()];
     if bound.read_only {
-        options.push("ro");
+        options.push(if bound.read_only_non_recursive { "ro" } else { "rro" });
     }
     mount(&bound.target, "bind", &bound.source.display().to_string(), &options)
 }

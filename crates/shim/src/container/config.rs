@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use linux::cgroup::{Hierarchies, Version};
+use linux::mount::{Propagation, Reach};
 use runtime::oci;
 use runtime::protocol::ExecSpec;
 use runtime::spec::capabilities;
@@ -36,6 +37,29 @@ fn adapt(mut spec: oci::Spec, hierarchies: &Hierarchies) -> oci::Spec {
     };
     spec.set_process(process).set_mounts(Some(mounts)).set_linux(Some(linux));
     spec
+}
+
+/// Targets of bind mounts and how they are to spread, in the order in which they are made.
+pub(super) fn propagation(spec: &oci::Spec) -> Vec<(PathBuf, Propagation, Reach)> {
+    let asked = |mount: &oci::Mount| {
+        let options = mount.options().as_ref()?;
+        options.iter().any(|option| option == "bind" || option == "rbind").then_some(())?;
+        let (propagation, reach) = options.iter().find_map(|option| spreading(option))?;
+        Some((mount.destination().clone(), propagation, reach))
+    };
+    spec.mounts().iter().flatten().filter_map(asked).collect()
+}
+
+fn spreading(option: &str) -> Option<(Propagation, Reach)> {
+    Some(match option {
+        "private" => (Propagation::Private, Reach::ThisMount),
+        "rprivate" => (Propagation::Private, Reach::AllBelow),
+        "shared" => (Propagation::Shared, Reach::ThisMount),
+        "rshared" => (Propagation::Shared, Reach::AllBelow),
+        "slave" => (Propagation::Slave, Reach::ThisMount),
+        "rslave" => (Propagation::Slave, Reach::AllBelow),
+        _ => return None,
+    })
 }
 
 /// Takes out of a process what the executor does.

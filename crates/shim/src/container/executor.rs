@@ -8,17 +8,19 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use libcontainer::workload::{
     Executor as Workload, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError,
 };
+use linux::mount::{Propagation, Reach};
 use linux::seccomp;
 use runtime::oci;
-use runtime::protocol::Failure;
+use runtime::protocol::{Failure, FailureKind};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
 
-use super::program;
+use super::{config, program};
 
 /// How a process of the container becomes its program.
 #[derive(Clone)]
@@ -28,11 +30,19 @@ pub(super) struct Executor {
     /// Where a failure goes; execve(2) closes it, which is success.
     report: Rc<OwnedFd>,
     creates_cwd: bool,
+    /// Targets of bind mounts and how they spread, parents first.
+    propagation: Rc<Vec<(PathBuf, Propagation, Reach)>>,
 }
 
 impl Executor {
     pub(super) fn new(process: &oci::Process, filter: Option<Rc<seccomp::Program>>, report: OwnedFd) -> Self {
-        Self { process: Rc::new(process.clone()), filter, report: Rc::new(report), creates_cwd: false }
+        Self {
+            process: Rc::new(process.clone()),
+            filter,
+            report: Rc::new(report),
+            creates_cwd: false,
+            propagation: Rc::default(),
+        }
     }
 
     /// Makes the working directory if it is missing, as runc does for the first process.
@@ -41,8 +51,23 @@ impl Executor {
         self
     }
 
+    /// Has bind mounts spread as the document says, which the library does not.
+    pub(super) fn propagating(mut self, spec: &oci::Spec) -> Self {
+        self.propagation = Rc::new(config::propagation(spec));
+        self
+    }
+
+    fn propagate(&self) -> Result<(), Failure> {
+        for (target, propagation, reach) in &*self.propagation {
+            linux::mount::set_propagation(target, *propagation, *reach)
+                .map_err(|error| crate::failure(FailureKind::Other, &error))?;
+        }
+        Ok(())
+    }
+
     /// What can fail and be told before the container counts as created.
     fn prepare(&self) -> Result<(), Failure> {
+        self.propagate()?;
         self.own_stdio()?;
         self.size_terminal()?;
         let cwd = self.process.cwd();

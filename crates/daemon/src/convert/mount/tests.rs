@@ -14,7 +14,7 @@ fn host(source: &str, propagation: Propagation) -> MountKind {
 }
 
 fn volume(name: Option<&str>, no_copy: bool) -> MountKind {
-    MountKind::Volume { name: name.map(str::to_owned), no_copy, subpath: None }
+    MountKind::Volume { name: name.map(str::to_owned), no_copy, subpath: None, create: VolumeWish::default() }
 }
 
 #[test]
@@ -78,4 +78,33 @@ fn a_volume_of_the_image_yields_to_a_mount() {
     let mounts = mounts(&host, Some(&volumes)).expect("mounts");
     let targets: Vec<&str> = mounts.iter().map(|mount| mount.target.as_str()).collect();
     assert_eq!(targets, ["/data", "/more"]);
+}
+
+#[test]
+fn paths_are_cleaned_as_go_does() {
+    for (path, cleaned) in
+        [("/a//b/", "/a/b"), ("/a/./b/../c", "/a/c"), ("/..", "/"), ("/", "/"), ("a/", "a")]
+    {
+        assert_eq!(clean(path), cleaned, "{path}");
+    }
+}
+
+#[test]
+fn a_volume_is_made_as_its_mount_says() {
+    let mount: Mount = serde_json::from_str(
+        r#"{"Type":"volume","Source":"data","Target":"/d","VolumeOptions":{"Labels":{"a":"b"},
+            "DriverConfig":{"Name":"local","Options":{"uid":"7"}},"Subpath":"x/y"}}"#,
+    )
+    .expect("a mount");
+    let MountKind::Volume { create, subpath, .. } = super::mount(&mount).expect("a volume").kind else {
+        panic!("no volume")
+    };
+    assert_eq!((create.driver.as_str(), create.options["uid"].as_str()), ("local", "7"));
+    assert_eq!((create.labels["a"].as_str(), subpath.as_deref()), ("b", Some("x/y")));
+    for (source, subpath) in [("data", "../x"), ("data", "/x"), ("", "x")] {
+        let text = format!(
+            r#"{{"Type":"volume","Source":"{source}","Target":"/d","VolumeOptions":{{"Subpath":"{subpath}"}}}}"#
+        );
+        super::mount(&serde_json::from_str(&text).expect("a mount")).expect_err(subpath);
+    }
 }
