@@ -35,6 +35,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
             dns: DnsSettings { hostname: name.to_owned(), ..DnsSettings::default() },
             publish: Vec::new(),
             exposed: Vec::new(),
+            ready: true,
         }));
         requests.push(Request::CreateEndpoint(EndpointSpec {
             id: Some(endpoint),

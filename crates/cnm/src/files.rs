@@ -175,22 +175,27 @@ pub fn resolv_conf(model: &Model, sandbox: &SandboxId, host: HostServers<'_>) ->
     if on_host && overrides.is_empty() {
         return Some(host.file.text.to_owned());
     }
-    let internal = !on_host && names::needs_resolver(model, &sandbox.id);
+    let internal = !on_host && names::resolves_names(model, &sandbox.id);
     let file = if internal || on_host { host.file } else { host.reachable() };
     let mut conf = ResolvConf::parse(file.text).with(dns);
     let mut notes = Vec::new();
     let mode = if internal {
-        let asked = upstreams(dns, file.text);
         if conf.servers.is_empty() {
             notes.push("# Used default nameservers.".to_owned());
         }
-        let said: Vec<_> = asked.iter().map(ToString::to_string).collect();
-        notes.push(format!("# ExtServers: [{}]", said.join(" ")));
+        notes.push(asked(dns, host.file.text));
         conf.servers = vec![IpAddr::V4(RESOLVER).into()];
         conf.without_dots();
         " (internal resolver)"
     } else if on_host {
         ""
+    } else if names::follows_host(model, &sandbox.id) {
+        notes.push(asked(dns, host.file.text));
+        // The others are for programs that know better than to ask a loopback address: engines and
+        // builders inside, which copy the file.
+        let found = reachable(model, sandbox, &conf.servers);
+        conf.servers = std::iter::once(IpAddr::V4(RESOLVER).into()).chain(found).collect();
+        " (internal resolver first)"
     } else {
         let found = reachable(model, sandbox, &conf.servers);
         if found.is_empty() {
@@ -221,6 +226,12 @@ pub fn upstreams(dns: &DnsSettings, host: &str) -> Vec<Upstream> {
     let servers = if servers.is_empty() { fallback(false) } else { servers };
     let others = servers.into_iter().filter(|server| server.address != IpAddr::V4(RESOLVER));
     others.map(|server| Upstream { server, on_host }).collect()
+}
+
+/// A note of whom the resolver asks.
+fn asked(dns: &DnsSettings, host: &str) -> String {
+    let said: Vec<_> = upstreams(dns, host).iter().map(ToString::to_string).collect();
+    format!("# ExtServers: [{}]", said.join(" "))
 }
 
 fn line(text: &mut String, content: fmt::Arguments<'_>) {

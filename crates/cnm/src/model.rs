@@ -187,6 +187,9 @@ pub struct Sandbox {
     pub ports: Vec<PortBinding>,
     /// Ports the owner announces without publishing them.
     pub exposed: Vec<Ports>,
+    /// Whether the owner is ready to serve, as far as anybody knows: who is not is answered for only
+    /// where nobody else has the name.
+    pub ready: bool,
 }
 
 /// Which network namespace realises a sandbox.
@@ -211,6 +214,8 @@ pub struct DnsSettings {
     pub options: Vec<String>,
     /// Further lines of /etc/hosts: name, address.
     pub extra_hosts: Vec<(String, IpAddr)>,
+    /// A resolver that follows the host's servers also where networks resolve no names.
+    pub follows_host: bool,
 }
 
 /// Consecutive ports of one protocol.

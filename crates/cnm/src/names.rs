@@ -3,13 +3,14 @@
 //! A sandbox sees the joined endpoints of the networks it is on, by each of their
 //! names and by `name.network`; what its own endpoints link to, by the alias that
 //! only it knows; and behind `*.name` every name below it that nobody has. The
-//! networks are asked in the order in which they provide default gateways.
+//! networks are asked in the order in which they provide default gateways. Who is
+//! not ready to serve is answered for only where nobody else has the name there.
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use imbl::OrdSet;
 
-use crate::{EndpointId, Family, LinkTarget, Model, NetworkId, Sandbox, SandboxId};
+use crate::{Endpoint, EndpointId, Family, LinkTarget, Model, NetworkId, Sandbox, SandboxId};
 
 /// What a process in a sandbox wants to know. Names are in lower case, without a final dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +56,25 @@ pub(crate) fn below_wildcard(name: &str) -> Option<&str> {
     name.strip_prefix("*.").filter(|rest| !rest.is_empty())
 }
 
-/// Whether a sandbox gets a resolver of its own: it is on a network that users defined.
+/// The host, as seen from networks that users defined (Docker Desktop's name for it).
+const HOST: &str = "host.docker.internal";
+
+/// Whether a sandbox gets a resolver of its own: names are resolved there, or the host's servers followed.
 pub fn needs_resolver(model: &Model, sandbox: &SandboxId) -> bool {
+    resolves_names(model, sandbox) || follows_host(model, sandbox)
+}
+
+/// Whether a sandbox finds others by their names: it is on a network that users defined.
+pub fn resolves_names(model: &Model, sandbox: &SandboxId) -> bool {
     model.endpoints_of_sandbox(sandbox).any(|endpoint| !model.network_of(endpoint).is_predefined())
+}
+
+/// Whether a sandbox on the default network has a resolver, so that it follows the host's servers. One
+/// that has servers of its own asks them by itself.
+pub(crate) fn follows_host(model: &Model, id: &SandboxId) -> bool {
+    let follows = |sandbox: &Sandbox| sandbox.dns.follows_host && sandbox.dns.servers.is_empty();
+    model.sandbox(id).is_some_and(|sandbox| follows(sandbox))
+        && model.endpoints_of_sandbox(id).any(|endpoint| model.network_of(endpoint).bridge().is_some())
 }
 
 /// What a sandbox sees of one model. Made once, it answers without locks, and without
@@ -67,6 +84,8 @@ pub struct View {
     model: Arc<Model>,
     /// In the order in which they are asked.
     networks: Vec<Seen>,
+    /// The host's addresses on the first of them that has any.
+    host: Vec<IpAddr>,
     others: Others,
 }
 
@@ -94,7 +113,7 @@ impl View {
     pub fn new(model: &Arc<Model>, id: &SandboxId) -> Self {
         let Some(sandbox) = model.sandbox(id) else {
             let others = Others { need_dots: false, may_ask: false };
-            return Self { model: Arc::clone(model), networks: Vec::new(), others };
+            return Self { model: Arc::clone(model), networks: Vec::new(), host: Vec::new(), others };
         };
         let ranked = model.endpoints_by_rank(id);
         let networks = ranked.iter().map(|endpoint| Seen {
@@ -105,10 +124,16 @@ impl View {
         let has_gateway =
             ranked.iter().any(|own| Family::BOTH.iter().any(|family| model.gateway(own, *family).is_some()));
         let others = Others {
-            need_dots: names_need_dots(sandbox),
+            need_dots: names_need_dots(sandbox) && resolves_names(model, id),
             may_ask: has_gateway || !sandbox.dns.servers.is_empty(),
         };
-        Self { networks: networks.collect(), others, model: Arc::clone(model) }
+        let host = ranked.iter().map(|own| host_addresses(model, own)).find(|host| !host.is_empty());
+        Self {
+            networks: networks.collect(),
+            host: host.unwrap_or_default(),
+            others,
+            model: Arc::clone(model),
+        }
     }
 
     /// The model that is seen.
@@ -120,8 +145,10 @@ impl View {
     pub fn answer<'a>(&self, question: &Question<'_>, found: &'a mut Vec<IpAddr>) -> Answer<'a> {
         found.clear();
         let is_known = match *question {
-            Question::Addresses(family, name) => self.addresses(name, Some(family), found),
-            Question::Other(name) => self.addresses(name, None, found),
+            Question::Addresses(family, name) => {
+                self.addresses(name, Some(family), found) || self.host(name, Some(family), found)
+            }
+            Question::Other(name) => self.addresses(name, None, found) || self.host(name, None, found),
             Question::Names(address) => match self.name(address) {
                 Some(name) => return Answer::Name(name),
                 None => false,
@@ -157,9 +184,7 @@ impl View {
                 let plain = on().filter(|seen| seen.link(word).is_none()).map(|seen| (seen, word));
                 for holders in linked.chain(plain).filter_map(|(seen, word)| find(self, seen, word)) {
                     known = true;
-                    let endpoints = holders.iter().filter_map(|id| self.model.endpoint(id));
-                    let addresses = endpoints.filter_map(|endpoint| endpoint.address(family?));
-                    found.extend(addresses.map(|net| net.addr()));
+                    self.collect(holders, family, found);
                     if !found.is_empty() {
                         return true;
                     }
@@ -170,6 +195,30 @@ impl View {
             }
         }
         false
+    }
+
+    /// Finds the addresses of those who are ready to serve, or, if none of them has any, of all.
+    fn collect(&self, holders: &OrdSet<EndpointId>, family: Option<Family>, found: &mut Vec<IpAddr>) {
+        for any in [false, true] {
+            let endpoints = holders.iter().filter_map(|id| self.model.endpoint(id));
+            let chosen = endpoints.filter(|endpoint| any || self.is_ready(endpoint));
+            found.extend(chosen.filter_map(|endpoint| endpoint.address(family?)).map(|net| net.addr()));
+            if !found.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn is_ready(&self, endpoint: &Endpoint) -> bool {
+        endpoint.sandbox().and_then(|id| self.model.sandbox(id)).is_some_and(|sandbox| sandbox.ready)
+    }
+
+    /// Finds the host's addresses, if that is what is asked for and it has any here.
+    fn host(&self, name: &str, family: Option<Family>, found: &mut Vec<IpAddr>) -> bool {
+        let is_host = name == HOST && !self.host.is_empty();
+        let of_family = |address: &&IpAddr| Some(Family::of(address)) == family;
+        found.extend(self.host.iter().filter(of_family).filter(|_| is_host));
+        is_host
     }
 
     fn exact(&self, seen: &Seen, word: &str) -> Option<&OrdSet<EndpointId>> {
@@ -195,6 +244,20 @@ impl Seen {
     fn link(&self, alias: &str) -> Option<&str> {
         self.links.iter().find(|(of, _)| of == alias).map(|(_, name)| name.as_str())
     }
+}
+
+/// The addresses that the host has on an endpoint's network, if users defined it and it leads out.
+fn host_addresses(model: &Model, endpoint: &Endpoint) -> Vec<IpAddr> {
+    let network = model.network_of(endpoint);
+    let Some(bridge) = network.bridge().filter(|bridge| !bridge.default && !network.internal) else {
+        return Vec::new();
+    };
+    let families = Family::BOTH.into_iter().filter(|family| bridge.has_gateway(*family));
+    let own = families.filter_map(|family| {
+        let address = endpoint.address(family)?.addr();
+        network.ipam.subnets(family).iter().find(|subnet| subnet.pool.contains(&address))?.gateway
+    });
+    own.collect()
 }
 
 fn link(link: &crate::Link) -> Option<(String, String)> {

@@ -40,6 +40,7 @@ pub struct SandboxSpec {
     /// a network are better published by an update after joining.
     pub publish: Vec<PortMapping>,
     pub exposed: Vec<Ports>,
+    pub ready: bool,
 }
 
 /// What of a sandbox becomes different; what is absent stays.
@@ -50,6 +51,7 @@ pub struct SandboxUpdate {
     /// keeps its host ports.
     pub publish: Option<Vec<PortMapping>>,
     pub exposed: Option<Vec<Ports>>,
+    pub ready: Option<bool>,
 }
 
 /// An endpoint to create.

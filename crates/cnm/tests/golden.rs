@@ -227,6 +227,7 @@ fn model(case: &Case) -> Model {
         dns: DnsSettings::default(),
         ports: case.ports.clone(),
         exposed: Vec::new(),
+        ready: true,
     };
     let mut delta = Delta::default();
     delta.sandboxes.insert(sandbox.id, Some(Arc::new(sandbox)));

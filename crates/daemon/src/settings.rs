@@ -99,6 +99,8 @@ pub(crate) struct ContainerSettings {
     pub(crate) dns: Vec<IpAddr>,
     pub(crate) dns_search: Vec<String>,
     pub(crate) dns_opts: Vec<String>,
+    /// Whether those of the default network have a resolver that follows the host's servers.
+    pub(crate) dns_follow_host: bool,
     pub(crate) log_driver: String,
     pub(crate) log_opts: BTreeMap<String, String>,
     pub(crate) init: bool,
@@ -212,6 +214,7 @@ impl Settings {
                 dns: given.dns.unwrap_or_default(),
                 dns_search: given.dns_search.unwrap_or_default(),
                 dns_opts: given.dns_opts.unwrap_or_default(),
+                dns_follow_host: given.dns_follow_host.unwrap_or(true),
                 log_driver: given.log_driver.unwrap_or_else(|| "json-file".to_owned()),
                 log_opts: given.log_opts.unwrap_or_default(),
                 init: given.init.unwrap_or(false),

@@ -21,6 +21,8 @@ pub struct Config {
     pub dns_servers: Vec<IpAddr>,
     pub dns_search: Vec<String>,
     pub dns_options: Vec<String>,
+    /// Whether containers of the default network have a resolver that follows the host's servers.
+    pub dns_follow_host: bool,
     /// Options of new bridge networks that do not say otherwise.
     pub network_options: BTreeMap<String, String>,
     /// The cgroup under which all containers are.
@@ -41,6 +43,7 @@ impl Config {
             dns_servers: Vec::new(),
             dns_search: Vec::new(),
             dns_options: Vec::new(),
+            dns_follow_host: true,
             cgroup_parent: "/tombolo".to_owned(),
         }
     }

@@ -182,6 +182,7 @@ impl Engine {
             servers: self.config.dns_servers.clone(),
             search: self.config.dns_search.clone(),
             options: self.config.dns_options.clone(),
+            follow_host: self.config.dns_follow_host,
             host_name: surroundings::host_name(),
         }
     }

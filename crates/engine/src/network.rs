@@ -23,6 +23,8 @@ pub(crate) struct DnsDefaults {
     pub(crate) servers: Vec<std::net::IpAddr>,
     pub(crate) search: Vec<String>,
     pub(crate) options: Vec<String>,
+    /// A resolver that follows the host's servers, on the default network too.
+    pub(crate) follow_host: bool,
     /// What containers on the host's stack call themselves.
     pub(crate) host_name: Option<String>,
 }
@@ -178,6 +180,8 @@ pub(crate) fn join(
     let sandbox = existing.unwrap_or_else(new_sandbox);
     if existing.is_none() {
         requests.push(Request::CreateSandbox(sandbox_spec(record, sandbox, dns)));
+    } else if record.spec.tester().is_some() {
+        requests.push(ready(sandbox, false));
     }
     let mut connections = std::collections::BTreeMap::new();
     for (name, mut connection) in in_order(record) {
@@ -206,6 +210,11 @@ pub(crate) fn join(
     record.connections = connections;
     record.sandbox = Some(sandbox);
     Ok(requests)
+}
+
+/// Says whether the container of a sandbox is ready to serve.
+pub(crate) fn ready(sandbox: SandboxId, ready: bool) -> Request {
+    Request::UpdateSandbox(sandbox, SandboxUpdate { ready: Some(ready), ..SandboxUpdate::default() })
 }
 
 /// Publishes a container's ports anew when its networks become others: which of them is the gateway
@@ -256,6 +265,7 @@ fn sandbox_spec(record: &Record, id: SandboxId, dns: &DnsDefaults) -> SandboxSpe
         dns: dns_settings(record, dns),
         publish: Vec::new(),
         exposed: record.spec.network.exposed.clone(),
+        ready: record.spec.tester().is_none(),
     }
 }
 
@@ -271,6 +281,7 @@ pub(crate) fn dns_settings(record: &Record, defaults: &DnsDefaults) -> DnsSettin
         search: first_of(&asked.search, &defaults.search),
         options: first_of(&asked.options, &defaults.options),
         extra_hosts: spec.network.extra_hosts.clone(),
+        follows_host: defaults.follow_host,
     }
 }
 

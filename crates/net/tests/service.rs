@@ -62,6 +62,7 @@ fn join(network: NetworkId, number: u8) -> Vec<Request> {
             dns: DnsSettings::default(),
             publish: vec![],
             exposed: vec![],
+            ready: true,
         }),
         Request::CreateEndpoint(EndpointSpec {
             id: Some(endpoint),

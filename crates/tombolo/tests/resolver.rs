@@ -30,13 +30,14 @@ fn resolv_conf_says_where_its_lines_come_from() -> Result<()> {
     let text = file(&machine, "web", "/etc/resolv.conf")?;
     ensure!(text.strip_prefix(header) == Some(expected), "{text}");
     machine.docker("run -d --name old --dns-option ndots:2 busybox sleep 1000").ok()?;
-    let expected = "nameserver 192.0.2.1\nsearch lan\noptions ndots:2\n\n\
-        # Based on host file: '/etc/resolv.conf' (legacy)\n# Overrides: [options]\n# Option ndots from: override";
+    let expected = "nameserver 127.0.0.11\nnameserver 192.0.2.1\nsearch lan\noptions ndots:2\n\n\
+        # Based on host file: '/etc/resolv.conf' (internal resolver first)\n\
+        # ExtServers: [host(127.0.0.53) host(192.0.2.1)]\n# Overrides: [options]\n# Option ndots from: override";
     let text = file(&machine, "old", "/etc/resolv.conf")?;
     ensure!(text.strip_prefix(header) == Some(expected), "{text}");
     machine.docker("network connect site old").ok()?;
     let text = file(&machine, "old", "/etc/resolv.conf")?;
-    ensure!(text.contains("\nnameserver 127.0.0.11\n"), "{text}");
+    ensure!(text.contains("\nnameserver 127.0.0.11\nsearch lan\n"), "{text}");
     let text = machine.docker("run --rm --network host busybox cat /etc/resolv.conf").ok()?;
     ensure!(text == "nameserver 127.0.0.53\nnameserver 192.0.2.1\nsearch lan", "{text}");
     Ok(())

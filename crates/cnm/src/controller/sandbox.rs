@@ -75,7 +75,7 @@ pub(super) fn create(
     if model.sandbox(&id).is_some() {
         return Err(CreateSandboxError::IdTaken { id });
     }
-    let SandboxSpec { id: _, owner, namespace, dns, publish, exposed } = spec.clone();
+    let SandboxSpec { id: _, owner, namespace, dns, publish, exposed, ready } = spec.clone();
     let wishes = Wishes {
         sandbox: id,
         mappings: if namespace == Namespace::Host { &[] } else { &publish },
@@ -85,7 +85,7 @@ pub(super) fn create(
     };
     let ports = request_ports(model.ports(), &wishes, context.host)?;
     let mut delta = Delta::default();
-    delta.put_sandbox(Sandbox { id, owner, namespace, dns, ports, exposed });
+    delta.put_sandbox(Sandbox { id, owner, namespace, dns, ports, exposed, ready });
     Ok((delta, Some(Created::Sandbox(id))))
 }
 
@@ -97,9 +97,10 @@ pub(super) fn update(
 ) -> Result<Delta, UpdateSandboxError> {
     let old = model.sandbox(id).ok_or(UpdateSandboxError::NotFound { id: *id })?;
     let mut sandbox = Sandbox::clone(old);
-    let SandboxUpdate { dns, publish, exposed } = update.clone();
+    let SandboxUpdate { dns, publish, exposed, ready } = update.clone();
     sandbox.dns = dns.unwrap_or(sandbox.dns);
     sandbox.exposed = exposed.unwrap_or(sandbox.exposed);
+    sandbox.ready = ready.unwrap_or(sandbox.ready);
     if let Some(mappings) = publish.filter(|_| sandbox.namespace != Namespace::Host) {
         let default_address = host_binding(model, id).or(context.defaults.host_binding);
         let ways = Family::BOTH.map(|family| model.way_in(id, family));

@@ -183,6 +183,7 @@ fn thought_up(id: SandboxId) -> Sandbox {
         dns,
         ports: Vec::new(),
         exposed: Vec::new(),
+        ready: true,
     }
 }
 

@@ -112,6 +112,7 @@ fn model() -> Model {
             dns: DnsSettings::default(),
             ports: ports.collect(),
             exposed: Vec::new(),
+            ready: true,
         });
         for (order, (net, last)) in (0..).zip(*networks) {
             let pools = NETS.iter().find(|of| of.0 == *net).expect("a network").4;

@@ -66,6 +66,17 @@ pub struct Sandbox {
     extra_hosts: Vec<(String, IpAddr)>,
     ports: Vec<PortBinding>,
     exposed: Vec<Ports>,
+    /// Absent from records of ready ones, as from those that know no other.
+    #[serde(default, skip_serializing_if = "is_false")]
+    unready: bool,
+    /// Absent where it is not so, as from records that do not know of it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    follows_host: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -330,8 +341,9 @@ impl From<Driver> for model::Driver {
 
 impl From<model::Sandbox> for Sandbox {
     fn from(sandbox: model::Sandbox) -> Self {
-        let model::Sandbox { id, owner, namespace, dns, ports, exposed } = sandbox;
-        let model::DnsSettings { hostname, domainname, servers, search, options, extra_hosts } = dns;
+        let model::Sandbox { id, owner, namespace, dns, ports, exposed, ready } = sandbox;
+        let model::DnsSettings { hostname, domainname, servers, search, options, .. } = dns;
+        let model::DnsSettings { extra_hosts, follows_host, .. } = dns;
         Self {
             id,
             owner,
@@ -344,6 +356,8 @@ impl From<model::Sandbox> for Sandbox {
             extra_hosts,
             ports: all(ports),
             exposed: all(exposed),
+            unready: !ready,
+            follows_host,
         }
     }
 }
@@ -362,9 +376,13 @@ impl From<Sandbox> for model::Sandbox {
             extra_hosts,
             ports,
             exposed,
+            unready,
+            follows_host,
         } = sandbox;
-        let dns = model::DnsSettings { hostname, domainname, servers, search, options, extra_hosts };
-        Self { id, owner, namespace: namespace.into(), dns, ports: all(ports), exposed: all(exposed) }
+        let dns =
+            model::DnsSettings { hostname, domainname, servers, search, options, extra_hosts, follows_host };
+        let (ports, exposed, ready) = (all(ports), all(exposed), !unready);
+        Self { id, owner, namespace: namespace.into(), dns, ports, exposed, ready }
     }
 }
 

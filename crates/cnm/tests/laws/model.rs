@@ -205,6 +205,7 @@ fn sandbox(s: u8, plot: &SandboxPlot) -> Sandbox {
         dns: DnsSettings::default(),
         ports: ports.collect(),
         exposed: Vec::new(),
+        ready: true,
     }
 }
 

@@ -45,6 +45,50 @@ fn check(text: &str, networks: &[&str], change: impl FnOnce(&mut SandboxSpec), e
 }
 
 #[test]
+fn on_the_default_network_the_resolver_comes_first() {
+    check(
+        HOST,
+        &["bridge"],
+        |spec| spec.dns.follows_host = true,
+        "nameserver 127.0.0.11\nnameserver 192.0.2.1\nsearch lan\noptions edns0\nsortlist 10.0.0.0\n\n\
+         # Based on host file: '/etc/resolv.conf' (internal resolver first)\n\
+         # ExtServers: [host(127.0.0.53) host(192.0.2.1) host(fd00::53) host(fe80::1%eth0)]\n\
+         # Invalid nameservers: [192.0.2]\n\
+         # Overrides: []\n",
+    );
+    check(
+        "nameserver 127.0.0.53\n",
+        &["bridge"],
+        |spec| spec.dns.follows_host = true,
+        "nameserver 127.0.0.11\nnameserver 192.0.2.2\n\n\
+         # Based on host file: '/run/systemd/resolve/resolv.conf' (internal resolver first)\n\
+         # ExtServers: [host(127.0.0.53)]\n\
+         # Overrides: []\n",
+    );
+    check(
+        "nameserver 127.0.0.1\n",
+        &["bridge"],
+        |spec| spec.dns.follows_host = true,
+        "nameserver 127.0.0.11\n\n\
+         # Based on host file: '/etc/resolv.conf' (internal resolver first)\n\
+         # ExtServers: [host(127.0.0.1)]\n\
+         # Overrides: []\n",
+    );
+    check(
+        HOST,
+        &["bridge"],
+        |spec| {
+            spec.dns.follows_host = true;
+            spec.dns.servers = vec!["192.0.2.9".parse().expect("an address")];
+        },
+        "nameserver 192.0.2.9\nsearch lan\noptions edns0\nsortlist 10.0.0.0\n\n\
+         # Based on host file: '/etc/resolv.conf' (legacy)\n\
+         # Invalid nameservers: [192.0.2]\n\
+         # Overrides: [nameservers]\n",
+    );
+}
+
+#[test]
 fn a_resolver_of_its_own_is_the_only_server() {
     check(
         HOST,

@@ -170,3 +170,75 @@ fn a_link_is_for_one_sandbox_and_follows_the_name() {
     world.one(Request::RenameEndpoint { endpoint, name, dns_names }).expect("renamed");
     check_name(&world, a, "A store", "upstream");
 }
+
+#[test]
+fn who_is_not_ready_is_answered_for_where_nobody_else_is_there() {
+    let mut world = World::new();
+    world.network("web", &["10.1.0.0/24", "fd00:1::/64"]);
+    let a = named(&mut world, "a", "web", &["all", "*.app"], &[]);
+    let b = named(&mut world, "b", "web", &["all", "*.app"], &[]);
+    let mut is = |sandbox, ready| {
+        let update = SandboxUpdate { ready: Some(ready), ..SandboxUpdate::default() };
+        world.one(Request::UpdateSandbox(sandbox, update)).expect("changed");
+        world.clone()
+    };
+    let check = |world: &World, expected: &str| {
+        for name in ["all", "all.web", "x.app"] {
+            check_name(world, a, &format!("A {name}"), expected);
+        }
+    };
+    check(&is(a, true), "10.1.0.2 10.1.0.3");
+    let one = is(b, false);
+    check(&one, "10.1.0.2");
+    check_name(&one, a, "AAAA all", "fd00:1::2");
+    check_name(&one, a, "A b", "10.1.0.3");
+    check_name(&one, a, "PTR 10.1.0.3", "b.web");
+    check(&is(a, false), "10.1.0.2 10.1.0.3");
+    check(&is(b, true), "10.1.0.3");
+}
+
+#[test]
+fn the_host_has_a_name_where_a_network_leads_out() {
+    let mut world = World::new();
+    world.network("web", &["10.1.0.0/24"]);
+    world.one(create(network("inside", &["10.2.0.0/24"], |form| form.internal = true))).expect("a network");
+    let (a, b, c) = (world.sandbox("a"), world.sandbox("b"), world.sandbox("c"));
+    world.joined("a", "web", a);
+    check_name(&world, a, "A host.docker.INTERNAL", "10.1.0.1");
+    check_name(&world, a, "AAAA host.docker.internal", "empty");
+    check_name(&world, a, "MX host.docker.internal", "empty");
+    check_name(&world, a, "A docker.internal", "upstream");
+    world.joined("b", "inside", b);
+    check_name(&world, b, "A host.docker.internal", "no such name");
+    world.joined("b", "web", b);
+    check_name(&world, b, "A host.docker.internal", "10.1.0.1");
+    world.joined("c", "bridge", c);
+    check_name(&world, c, "A host.docker.internal", "upstream");
+    named(&mut world, "d", "web", &["host.docker.internal"], &[]);
+    check_name(&world, a, "A host.docker.internal", "10.1.0.4");
+}
+
+#[test]
+fn on_the_default_network_a_resolver_knows_nobody() {
+    let mut world = World::new();
+    let (a, b) = (world.sandbox("a"), world.sandbox("b"));
+    world.joined("a", "bridge", a);
+    world.joined("b", "bridge", b);
+    assert!(!names::needs_resolver(&world.model, &a));
+    let mut dns = cnm::DnsSettings {
+        follows_host: true,
+        options: vec!["ndots:2".to_owned()],
+        ..cnm::DnsSettings::default()
+    };
+    let update =
+        |dns: &cnm::DnsSettings| SandboxUpdate { dns: Some(dns.clone()), ..SandboxUpdate::default() };
+    world.one(Request::UpdateSandbox(a, update(&dns))).expect("changed");
+    assert!(names::needs_resolver(&world.model, &a) && !names::resolves_names(&world.model, &a));
+    let address = world.model.endpoints_of_sandbox(&b).find_map(|endpoint| endpoint.v4).expect("an address");
+    for question in ["A b", "AAAA b", "A b.bridge", &format!("PTR {}", address.addr())] {
+        check_name(&world, a, question, "upstream");
+    }
+    dns.servers = vec!["192.0.2.9".parse().expect("an address")];
+    world.one(Request::UpdateSandbox(a, update(&dns))).expect("changed");
+    assert!(!names::needs_resolver(&world.model, &a), "it asks them by itself");
+}

@@ -1,7 +1,7 @@
 //! Stored forms: what version 1 wrote is read for ever.
 
 use cnm::{
-    Model,
+    Model, Sandbox,
     driver::bridge::{Config, GatewayMode},
     record::{EndpointRecord, LoadError, NetworkRecord, SandboxRecord},
 };
@@ -61,6 +61,19 @@ fn what_an_older_version_did_not_know_is_as_it_was_then() {
     let plain = Config::new("br-test");
     assert_eq!((config.gateway_v4, config.gateway_v6), (GatewayMode::Nat, GatewayMode::Nat));
     assert_eq!((config.trusted, config.announcement), (plain.trusted, plain.announcement));
+}
+
+#[test]
+fn what_a_sandbox_is_besides_is_kept_and_left_out_where_it_is_not() {
+    let File { sandboxes, .. } = file(V2);
+    let plain = read::<SandboxRecord>(&sandboxes).remove(0);
+    let mut sandbox = Sandbox::from(plain);
+    assert!(sandbox.ready && !sandbox.dns.follows_host);
+    (sandbox.ready, sandbox.dns.follows_host) = (false, true);
+    let text = serde_json::to_value(SandboxRecord::from(&sandbox)).expect("a record");
+    assert_eq!((&text["unready"], &text["follows_host"]), (&true.into(), &true.into()));
+    let again = serde_json::from_value::<SandboxRecord>(text).expect("a record");
+    assert_eq!(Sandbox::from(again), sandbox);
 }
 
 #[track_caller]

@@ -93,6 +93,7 @@ pub(crate) fn sandbox(owner: &str) -> SandboxSpec {
         dns: cnm::DnsSettings { hostname: owner.to_owned(), ..cnm::DnsSettings::default() },
         publish: Vec::new(),
         exposed: Vec::new(),
+        ready: true,
     }
 }
 

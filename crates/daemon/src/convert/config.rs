@@ -17,6 +17,7 @@ pub(crate) fn engine(settings: &Settings) -> Config {
         dns,
         dns_search,
         dns_opts,
+        dns_follow_host,
         log_driver: _,
         log_opts,
         init,
@@ -31,6 +32,7 @@ pub(crate) fn engine(settings: &Settings) -> Config {
     config.dns_servers = dns;
     config.dns_search = dns_search;
     config.dns_options = dns_opts;
+    config.dns_follow_host = dns_follow_host;
     config.network_options = settings.network.options.clone();
     if !cgroup_parent.is_empty() {
         config.cgroup_parent = cgroup_parent;

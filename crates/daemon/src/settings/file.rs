@@ -46,6 +46,7 @@ pub(crate) struct File {
     pub(super) dns: Option<Vec<IpAddr>>,
     pub(super) dns_opts: Option<Vec<String>>,
     pub(super) dns_search: Option<Vec<String>>,
+    pub(super) dns_follow_host: Option<bool>,
     pub(super) log_driver: Option<String>,
     pub(super) log_opts: Option<BTreeMap<String, String>>,
     pub(super) init: Option<bool>,
@@ -91,7 +92,7 @@ impl File {
             default_gateway_v6 "default-gateway-v6" ip_forward "ip-forward" iptables "iptables"
             ip_forward_no_drop "ip-forward-no-drop" ip6tables "ip6tables" firewall_backend "firewall-backend"
             ip_masq "ip-masq" ip "ip" ipv6 "ipv6" icc "icc" mtu "mtu"
-            userland_proxy "userland-proxy" log_driver "log-driver" init "init" init_path "init-path"
+            userland_proxy "userland-proxy" dns_follow_host "dns-follow-host" log_driver "log-driver" init "init" init_path "init-path"
             cgroup_parent "cgroup-parent" shutdown_timeout "shutdown-timeout" live_restore "live-restore"
         }
         many! {
@@ -142,6 +143,7 @@ impl File {
             dns: self.dns.or(given(&flags.dns).cloned()),
             dns_opts: self.dns_opts.or(list(flags.dns_opts)),
             dns_search: self.dns_search.or(list(flags.dns_search)),
+            dns_follow_host: self.dns_follow_host.or(flags.dns_follow_host),
             log_driver: self.log_driver.or(flags.log_driver),
             log_opts: self.log_opts.or(log_opts),
             init: self.init.or(flags.init),

@@ -110,6 +110,9 @@ pub(crate) struct Flags {
     /// Search domains of containers
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) dns_search: Vec<String>,
+    /// Give containers of the default network, too, a resolver that follows the host's servers [default: true]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) dns_follow_host: Option<bool>,
     /// Log driver of containers [default: json-file]
     #[arg(long, value_name = "DRIVER")]
     pub(crate) log_driver: Option<String>,

@@ -314,7 +314,7 @@ mod tests {
         let mut spec = ContainerSpec::default();
         merge(&mut spec, &image);
         let expected = ["ash", "-c", "x"].map(str::to_owned).to_vec();
-        assert_eq!(spec.health.program(&spec.command.shell), Some(expected));
+        assert_eq!(spec.tester(), Some(expected));
         let unknown = image::ImageConfig { healthcheck: check("x"), ..image };
         let mut spec = ContainerSpec::default();
         merge(&mut spec, &unknown);

@@ -10,6 +10,7 @@ use crate::{
     Attached, ExecId, ExecSpec, ExecState, Health, HealthProbe, HealthStatus, State,
     container::{Container, Moment},
     health::ProbeOutput,
+    network,
     record::Record,
 };
 
@@ -29,20 +30,29 @@ impl Engine {
     /// Tests a container that runs, if it has a test, in a task that ends with the run or the engine.
     pub(super) fn watch_health(self: &Arc<Self>, container: &Arc<Container>) {
         let record = container.record();
-        let (Some(running), Some(program)) = (record.state.alive(), program(&record)) else { return };
+        let (Some(running), Some(program)) = (record.state.alive(), record.spec.tester()) else { return };
         let (engine, container) = (Arc::clone(self), Arc::clone(container));
         self.tasks.spawn(Tested { engine, container, started: running.started, program }.run());
     }
-}
 
-/// What tests a container, if it has a test.
-fn program(record: &Record) -> Option<Vec<String>> {
-    record.spec.health.program(&record.spec.command.shell)
+    /// Lets resolvers know whether a container that is tested is ready to serve.
+    pub(super) async fn tell_names(&self, record: &Record) {
+        let model = self.network.model();
+        let Some(sandbox) = record.sandbox.and_then(|id| model.sandbox(&id)) else { return };
+        let health = record.health.as_ref();
+        let ready = health.is_none_or(|health| health.status == HealthStatus::Healthy);
+        if sandbox.ready == ready || !network::is_own(record, &sandbox.id, &model) {
+            return;
+        }
+        if let Err(error) = self.change_network(vec![network::ready(sandbox.id, ready)]).await {
+            tracing::error!(container = %record.id, error = crate::chain(&error), "names do not follow its health");
+        }
+    }
 }
 
 /// What is known of the health of a container that is just started.
 pub(super) fn at_start(record: &Record) -> Option<Health> {
-    program(record).map(|_| Health::starting(record.health.clone()))
+    record.spec.tester().map(|_| Health::starting(record.health.clone()))
 }
 
 /// What is shown of the health of one that has ended: as in Docker, nobody is well who is not there.
@@ -168,6 +178,7 @@ impl Tested {
         health.note(probe, &record.spec.health, self.started);
         let status = health.status;
         if status != before {
+            self.engine.tell_names(&record).await;
             // What changes nothing is not worth a write to the disk: a new engine begins another log.
             if let Err(error) = self.engine.store.put(&record).await {
                 tracing::error!(container = %record.id, error = crate::chain(&error), "cannot keep the record");

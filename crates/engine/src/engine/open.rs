@@ -154,6 +154,7 @@ impl Engine {
                         self.forget_unanswered(container, &mut record).await;
                         self.publish_unanswered(&record).await;
                         show_phase(container, &record, &found.phase);
+                        self.tell_names(&record).await;
                         self.watch_health(container);
                         return self.watch_exit(container, client);
                     }

@@ -265,7 +265,7 @@ impl Inquiry<'_> {
     /// What the resolver in the client's sandbox says; nothing where there is none, or it is not its to say.
     fn resolved(&mut self, from: Place, name: &str) -> Found<Option<IpAddr>> {
         let Place::Sandbox(sandbox) = from else { return Ok(None) };
-        if !names::needs_resolver(&self.model, &sandbox) {
+        if !names::resolves_names(&self.model, &sandbox) {
             let sentence = "the client's network resolves no names: use addresses, or a network of your own";
             self.why.steps.push(WhyStep { about: "name", sentence: sentence.to_owned() });
             return Ok(None);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::ContainerSpec;
 use image::Healthcheck;
 
 /// The shortest time between two tests (moby `MinimumDuration`).
@@ -77,7 +78,7 @@ impl HealthCheck {
     }
 
     /// The program that tests, with its arguments, if there is a test.
-    pub(crate) fn program(&self, shell: &[String]) -> Option<Vec<String>> {
+    fn program(&self, shell: &[String]) -> Option<Vec<String>> {
         match &self.test {
             HealthTest::Inherited | HealthTest::Off => None,
             HealthTest::Program(words) => Some(words.clone()),
@@ -110,6 +111,13 @@ impl HealthCheck {
         } else {
             self.interval.unwrap_or(INTERVAL)
         }
+    }
+}
+
+impl ContainerSpec {
+    /// The program that tests the container, with its arguments, if anything does.
+    pub(crate) fn tester(&self) -> Option<Vec<String>> {
+        self.health.program(&self.command.shell)
     }
 }
 

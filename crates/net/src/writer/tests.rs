@@ -144,6 +144,7 @@ fn join(network: NetworkId, number: u8) -> Vec<Request> {
         dns: cnm::DnsSettings::default(),
         publish: vec![],
         exposed: vec![],
+        ready: true,
     };
     let settings = EndpointSettings::default();
     let spec = EndpointSpec { id: Some(endpoint), name: format!("e{number}"), network, owner, settings };

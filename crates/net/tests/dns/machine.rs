@@ -121,6 +121,7 @@ impl Machine {
                 dns: DnsSettings { hostname: name.to_owned(), ..DnsSettings::default() },
                 publish: Vec::new(),
                 exposed: Vec::new(),
+                ready: true,
             }),
             Request::CreateEndpoint(EndpointSpec {
                 id: Some(endpoint),

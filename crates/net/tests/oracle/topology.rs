@@ -110,6 +110,7 @@ impl Topology {
             dns: DnsSettings::default(),
             publish: vec![],
             exposed: vec![],
+            ready: true,
         };
         let network = *dice.pick(networks);
         let publish = self.ports(dice);
