@@ -75,7 +75,7 @@ uninstall:
 
 setup:
 	@./xtask/apt $(TEST_PACKAGES)
-	@command -v docker >/dev/null || ./xtask/apt docker.io
+	@command -v docker >/dev/null && command -v dockerd >/dev/null || ./xtask/apt docker.io
 
 setup-bench:
 	@./xtask/apt $(BENCH_PACKAGES)

@@ -1,5 +1,7 @@
 //! Life cycles of the model, and what refused requests say.
 
+#[path = "scenarios/announcements.rs"]
+mod announcements;
 #[path = "scenarios/configs.rs"]
 mod configs;
 #[path = "scenarios/files.rs"]

@@ -3,7 +3,9 @@
 //! An operation that was begun is ended, whether or not the one who asked still
 //! waits: it runs in a task of the engine's own ([`Engine::whole`]).
 
+mod absent;
 mod attach;
+mod boot;
 mod connect;
 mod counts;
 mod create;

@@ -3,6 +3,7 @@
 //! One module per kernel interface. Nothing here knows what a network, an
 //! endpoint or a container is: callers say *what*, this crate knows *how*.
 
+pub mod announce;
 pub mod cgroup;
 pub mod claim;
 pub mod conntrack;

@@ -36,8 +36,8 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Holds these ports of an address of the calling thread's namespace. The
-    /// unspecified address stands for all of its family.
+    /// Holds these ports of an address of the calling thread's namespace, whether it is there yet or
+    /// not. The unspecified address stands for all of its family.
     pub fn new(
         protocol: PortProtocol,
         address: IpAddr,
@@ -126,6 +126,14 @@ fn bound(protocol: PortProtocol, address: SocketAddr) -> Result<Option<OwnedFd>,
             sockopt::set_socket_reuseaddr(&socket, true)?;
             bind(&socket, &address)?;
             sockopt::set_socket_reuseaddr(&socket, false)?;
+        }
+        // The address may come later, and its ports are to be held by then.
+        Err(Errno::ADDRNOTAVAIL) => {
+            match address {
+                SocketAddr::V4(_) => sockopt::set_ip_freebind(&socket, true)?,
+                SocketAddr::V6(_) => sockopt::set_ipv6_freebind(&socket, true)?,
+            }
+            bind(&socket, &address)?;
         }
         bound => bound?,
     }

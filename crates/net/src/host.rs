@@ -8,14 +8,17 @@
 //! work at the same time.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use cnm::SandboxId;
+use cnm::announce::Announce;
 use cnm::apply::{Extent, Kernel, KernelError, Refusal};
 use cnm::plan::{Op, Step};
 use cnm::state::{Key, Ns, Object, State, Sysctl};
+use linux::announce::Announcer;
 use linux::conntrack::Conntrack;
 use linux::netns::{Netns, NetnsError};
 use linux::nfnl::Nfnl;
@@ -163,6 +166,20 @@ impl Host {
     /// A link of the host, if there is one of this number.
     pub(crate) fn link(&self, index: u32) -> Option<Link> {
         self.shared.rtnl().ok()?.link_by_index(index).ok()?
+    }
+
+    /// Whether an address is the host's; also if the kernel does not say.
+    pub(crate) fn has_address(&self, address: IpAddr) -> bool {
+        self.shared.rtnl().ok().and_then(|mut rtnl| rtnl.is_local(address).ok()).unwrap_or(true)
+    }
+
+    /// What tells the neighbours of an endpoint where its addresses are.
+    pub(crate) fn announcer(&self, due: &Announce) -> Result<Announcer, Refusal> {
+        let inside = self.shared.inside(&due.sandbox)?;
+        let link = lock(&inside.rtnl).link_by_name(&due.interface).map_err(refused)?;
+        let index = link.ok_or_else(refusal::no_device)?.index;
+        let open = || Announcer::open(index, link::address(due.mac), &due.addresses);
+        inside.netns.enter(open).map_err(refused)?.map_err(refused)
     }
 
     /// The sockets that hold published ports, in their order; none if they are not held.

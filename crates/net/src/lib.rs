@@ -3,6 +3,7 @@
 //! [`NetworkService`] is the one writer of the model. A change is decided by
 //! `cnm`, applied by a [`host::Host`], made durable, published, answered.
 
+mod announce;
 pub mod dns;
 mod entropy;
 mod facts;

@@ -2,10 +2,16 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use cnm::{Delta, Model, Namespace, SandboxId, names};
+use cnm::{Delta, Model, Namespace, SandboxId, announce::Announce, names};
 use tokio::sync::watch;
 
-use crate::{chain, dns::DnsServers, host::Host, splices::Splices};
+use crate::{
+    announce::{self, Announcing},
+    chain,
+    dns::DnsServers,
+    host::Host,
+    splices::Splices,
+};
 
 /// Where the host says whom it asks.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -39,6 +45,16 @@ impl Resolvers {
                 tracing::error!(%sandbox, error = chain(&error), "a sandbox cannot look names up");
             }
         }
+    }
+
+    /// Tells neighbours where addresses are, once; the rest is for later.
+    pub(crate) async fn announce(&self, due: Vec<Announce>) -> Vec<Announcing> {
+        if due.is_empty() {
+            return Vec::new();
+        }
+        let host = self.host.clone();
+        let begun = tokio::task::spawn_blocking(move || announce::begin(&host, &due)).await;
+        begun.unwrap_or_default()
     }
 
     /// Whether anything is done for any of these, or has to be.

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    net::IpAddr,
     num::NonZero,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -242,6 +243,17 @@ impl NetworkService {
 
     pub(crate) const fn commands(&self) -> &mpsc::Sender<Command> {
         &self.commands
+    }
+
+    /// Whether an address is one of the host's, by now. One of a single link is: it says nothing without it.
+    pub async fn has_address(&self, address: IpAddr) -> bool {
+        let is_of_link = match address {
+            IpAddr::V4(address) => address.is_link_local(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        };
+        let host = self.host.clone();
+        let ask = move || host.has_address(address);
+        is_of_link || tokio::task::spawn_blocking(ask).await.unwrap_or(true)
     }
 
     /// The file that keeps a sandbox's own namespace.

@@ -20,6 +20,7 @@ use std::{
 
 use cnm::{
     Delta, HostPorts, Model,
+    announce::Neighbours,
     apply::KernelError,
     controller::{Context, Created, Defaults, Given, Host as Facts, Request, decide_all},
     plan::plan,
@@ -31,6 +32,7 @@ use tokio::{
 };
 
 use crate::{
+    announce::Announcing,
     entropy,
     lanes::{Footprint, Lanes},
     look::Look,
@@ -104,6 +106,7 @@ pub(crate) struct Writer {
     accepted: Model,
     /// What was given out last.
     given: Given,
+    neighbours: Neighbours,
     published: watch::Sender<Arc<Model>>,
     pool: Pool,
     lanes: Lanes,
@@ -132,6 +135,7 @@ impl Writer {
         settled: mpsc::Sender<Finished>,
     ) -> Self {
         let accepted = Model::clone(&published.borrow());
+        let neighbours = Neighbours::of(&accepted);
         Self {
             defaults,
             resolvers,
@@ -139,6 +143,7 @@ impl Writer {
             settled,
             accepted,
             given: Given::default(),
+            neighbours,
             published,
             pool,
             lanes: Lanes::default(),
@@ -289,15 +294,20 @@ impl Writer {
             self.under_way.get_mut(&lane).expect("what is done was under way");
         *reaping = done == Done::Reaping;
         let model = Arc::new(self.published.borrow().apply(delta));
+        let due = self.neighbours.learn(delta, inverse, &model);
         self.published.send_replace(model);
         let sandboxes = resolvers::touched(delta, inverse);
-        match self.resolvers.as_ref().filter(|resolvers| resolvers.concern(&sandboxes)) {
+        let is_work = |resolvers: &&Arc<Resolvers>| !due.is_empty() || resolvers.concern(&sandboxes);
+        match self.resolvers.as_ref().filter(is_work) {
             None => self.answer(lane),
             Some(resolvers) => {
                 let (resolvers, settled) = (Arc::clone(resolvers), self.settled.clone());
                 self.settling.spawn(async move {
+                    let begun = resolvers.announce(due).await;
                     resolvers.settle(sandboxes).await;
                     drop(settled.send(Finished::Settled { lane }).await);
+                    let later: JoinSet<()> = begun.into_iter().map(Announcing::go_on).collect();
+                    later.join_all().await;
                 });
             }
         }

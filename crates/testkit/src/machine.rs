@@ -148,6 +148,29 @@ impl Machine {
         Ok(())
     }
 
+    /// Ends all that runs and takes away all that no boot finds again, as a power cut of the machine
+    /// would: processes, links but the wire, rules, namespaces, mounts, the exec root.
+    ///
+    /// # Errors
+    /// If the engine is not running, or something stays.
+    pub fn cut_power(&self) -> Result<()> {
+        self.kill_engine()?;
+        self.end_processes()?;
+        let script = format!(
+            "set -e
+            for at in $(awk '{{ print $2 }}' /proc/mounts | grep -e '^{data}/' -e '^{exec}/' | sort -r); do
+                umount -l $at
+            done
+            rm -rf {exec}
+            for link in $(ip -o link show type bridge | awk -F'[:@ ]+' '{{ print $2 }}'); do ip link del $link; done
+            nft flush ruleset",
+            data = self.data_root().display(),
+            exec = self.exec_root().display(),
+        );
+        self.sh(&script).ok().context("cannot clear the machine")?;
+        Ok(())
+    }
+
     /// Ends the engine politely (SIGTERM) and waits for it.
     ///
     /// # Errors
@@ -311,8 +334,19 @@ impl Machine {
     }
 
     /// The control group that all containers of the machine are below.
-    pub(crate) fn cgroup(&self) -> &str {
+    pub fn cgroup(&self) -> &str {
         &self.cgroup
+    }
+
+    fn end_processes(&self) -> Result<()> {
+        until("the machine's processes to end", || {
+            let left = self.processes();
+            for (pid, _) in &left {
+                let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
+                pid.map(|pid| kill_process(pid, Signal::KILL));
+            }
+            left.is_empty().then_some(())
+        })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
@@ -329,14 +363,7 @@ impl Drop for Machine {
     /// Ends what the test has left running, so that a failed test leaves nothing either.
     fn drop(&mut self) {
         drop(self.kill_engine());
-        drop(until("the machine's processes to end", || {
-            let left = self.processes();
-            for (pid, _) in &left {
-                let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
-                pid.map(|pid| kill_process(pid, Signal::KILL));
-            }
-            left.is_empty().then_some(())
-        }));
+        drop(self.end_processes());
         remove_group(&self.cgroup);
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use testkit::{Machine, Place};
+use testkit::{Machine, Place, until};
 
 fn machine() -> Result<Machine> {
     Machine::start(env!("CARGO_BIN_EXE_tombolo"))
@@ -88,9 +88,9 @@ fn a_network_changes_under_running_containers() -> Result<()> {
     drop(server);
     flow.lives().context("after ICC")?;
 
-    let events =
-        machine.docker("events --since 10m --until 0s --filter event=update --filter type=network").ok()?;
-    ensure!(events.lines().count() == 3, "{events}");
+    let events = "events --since 10m --until 0s --filter event=update --filter type=network";
+    let told = || machine.docker(events).ok().ok().filter(|lines| lines.lines().count() == 3);
+    until("an event for each update", told)?;
 
     machine.kill_engine()?;
     machine.start_engine()?;

@@ -8,7 +8,9 @@ pub(crate) mod objects;
 mod options;
 pub(crate) mod rules;
 
-pub(crate) use self::options::{INTERFACE, check_endpoint_options, fixed, parse_bool};
+pub(crate) use self::options::{
+    INTERFACE, asks_for_announcements, check_endpoint_options, fixed, parse_bool,
+};
 pub use self::options::{OptionError, Options, sysctls};
 
 /// What a bridge network's options mean, defaults filled in.

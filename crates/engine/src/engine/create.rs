@@ -59,7 +59,8 @@ impl Engine {
             return Err(spec::SpecError::NoCommand.into());
         }
         crate::process::settle(&mut spec, self.host.cgroup_v2);
-        let warnings = warnings(&spec);
+        let mut warnings = warnings(&spec);
+        warnings.extend(self.absent_warnings(&spec).await);
         for (option, value) in &self.config.log_options {
             spec.log.options.entry(option.clone()).or_insert_with(|| value.clone());
         }

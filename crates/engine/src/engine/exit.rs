@@ -71,7 +71,9 @@ impl Engine {
         self.tell_container(&record, "die", &facts);
         let (auto_remove, restarts) = (record.spec.auto_remove, record.restart_count);
         container.publish_exit(record, code);
-        if again {
+        if again && !self.opened.is_cancelled() {
+            self.start_with_engine(container);
+        } else if again {
             self.restart_later(container, wait_before(ran, restarts));
         } else if auto_remove && !keeps_network {
             self.remove_soon(container);

@@ -39,9 +39,12 @@ impl Engine {
     async fn update_whole(&self, container: &Container, update: Update) -> Result<Vec<String>, UpdateError> {
         let _turn = container.turn().await?;
         let before = container.record();
-        let is_wished = !update.publish.is_empty();
+        let wished = update.publish.clone();
+        let is_wished = !wished.is_empty();
         let model = self.network.model();
         let record = after(&before, &model, update)?;
+        let checked = self.check_addresses(record.spec.restart, &wished).await;
+        checked.map_err(|error| error.of_endpoint(&record))?;
         let request = republish(&before, &record, &model);
         let is_published = request.is_some();
         if let Some(request) = request {
@@ -54,7 +57,9 @@ impl Engine {
             return Err(error);
         }
         self.tell_container(&record, "update", &[]);
-        Ok(super::create::warnings(&record.spec).into_iter().filter(|_| is_wished).collect())
+        let absent = self.absent_warnings(&record.spec).await;
+        let warnings = super::create::warnings(&record.spec).into_iter().chain(absent);
+        Ok(warnings.filter(|_| is_wished).collect())
     }
 
     async fn limit_and_keep(&self, container: &Container, record: &Record) -> Result<(), UpdateError> {

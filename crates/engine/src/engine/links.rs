@@ -54,6 +54,11 @@ impl Engine {
         links.filter_map(|text| link(text).ok()).filter_map(|(id, alias)| Some((id.parse().ok()?, alias)))
     }
 
+    /// The containers that a container on the default network links to.
+    pub(super) fn link_targets(&self, record: &Record) -> Vec<Arc<Container>> {
+        Self::links(record).filter_map(|(id, _)| self.registry.get(&id)).collect()
+    }
+
     /// Refuses to start a container before those it links to.
     pub(super) fn check_links(&self, record: &Record) -> Result<(), StartError> {
         for (id, alias) in Self::links(record) {

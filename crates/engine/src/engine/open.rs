@@ -8,7 +8,6 @@ use std::{
     fs,
     path::Path,
     sync::Arc,
-    time::Duration,
 };
 
 use image::Images;
@@ -128,13 +127,13 @@ impl Engine {
             State::Running(_) | State::Paused(_) => self.find_again(container, record).await,
             State::Restarting(_) => {
                 self.take_back_unanswered(container).await;
-                self.restart_later(container, Duration::ZERO);
+                self.start_with_engine(container);
             }
             State::Exited(exited) => {
                 self.take_back_unanswered(container).await;
                 if exit::starts_with_engine(record.spec.restart, record.stopped, exited.code) {
                     container.show(State::Restarting(exited));
-                    self.restart_later(container, Duration::ZERO);
+                    self.start_with_engine(container);
                 }
             }
             State::Created { .. } | State::Removing(_) | State::Dead(_) => {

@@ -157,6 +157,9 @@ impl Engine {
                 let model = self.network.model();
                 let requests =
                     network::join(&mut joined, &model, &self.dns_defaults()).map_err(StartError::Network)?;
+                let (policy, publish) = (record.spec.restart, &record.spec.network.publish);
+                let checked = self.check_addresses(policy, publish).await;
+                checked.map_err(|error| not_entered(error, &joined))?;
                 self.change_network(requests).await.map_err(|error| not_entered(error, &joined))?;
                 *record = joined;
                 record.sandbox

@@ -131,6 +131,11 @@ impl Options {
     }
 }
 
+/// Whether a user said how endpoints are made known.
+pub(crate) fn asks_for_announcements(options: &BTreeMap<String, String>) -> bool {
+    [ANNOUNCEMENTS, ANNOUNCEMENT_INTERVAL].iter().any(|option| options.contains_key(*option))
+}
+
 /// An option that is not what it was and has to be, and why. All others can change while endpoints are there.
 pub(crate) fn fixed(
     (old, old_options): (&Config, &BTreeMap<String, String>),
