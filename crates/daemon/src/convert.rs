@@ -3,6 +3,7 @@
 //! What comes in is destructured, so that a field that is new in the API does not compile until someone has
 //! decided what it means here. A request's own text is kept with the container and shown again by `inspect`.
 
+pub(crate) mod build;
 pub(crate) mod changes;
 pub(crate) mod config;
 pub(crate) mod container;

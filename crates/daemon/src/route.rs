@@ -3,6 +3,7 @@
 mod absent;
 mod archive;
 mod attach;
+mod build;
 mod containers;
 mod events;
 mod exec;
@@ -44,6 +45,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(volumes::routes())
         .merge(volume_copies::routes())
         .merge(events::routes())
+        .merge(build::routes())
         .merge(absent::routes())
         .with_state(app);
     surrounded(routes)
@@ -59,6 +61,8 @@ pub(crate) fn surrounded(routes: Router) -> Router {
         .layer(from_fn(body::read))
         .layer(from_fn(guard::surround))
 }
+
+pub(crate) use lifecycle::gateways;
 
 #[cfg(test)]
 mod tests;

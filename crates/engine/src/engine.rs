@@ -6,6 +6,7 @@
 mod absent;
 mod attach;
 mod boot;
+mod build;
 mod connect;
 mod counts;
 mod create;
@@ -84,6 +85,8 @@ pub struct Engine {
     host: runtime::spec::Host,
     /// Held by who prunes: one at a time.
     pruning: tokio::sync::Mutex<()>,
+    /// What builds under way need.
+    builds: build::Builds,
     tasks: TaskTracker,
     /// Cancelled when everything is in order and requests may come.
     opened: CancellationToken,

@@ -3,6 +3,7 @@
 //! No error's text contains its source; whoever lets one out of the program
 //! joins the chain. [`Kind`] says what sort of answer it deserves.
 
+mod build;
 mod container;
 mod exec;
 mod mount;
@@ -11,6 +12,7 @@ mod volume;
 
 use thiserror::Error;
 
+pub use build::{BuildError, CopyError};
 pub use container::{
     AttachError, CreateError, KillError, LogsError, PauseError, RemoveError, RenameError, ResizeError,
     RestartError, StartError, StopError, TopError, UpdateError, WaitError,

@@ -3,6 +3,7 @@
 //! [`Engine`] is all that can be done; [`ContainerSpec`] is what can be asked
 //! for; [`State`] is the life of a container; [`error`] says why not.
 
+mod build;
 mod config;
 mod container;
 mod engine;
@@ -36,6 +37,7 @@ pub use net::{
     look::{Finding, Probe},
 };
 
+pub use build::{BuildEvent, BuildSpec, ChangeError, Recipe, change_config};
 pub use config::Config;
 pub use engine::{
     Created, Done, Engine, ExplainError, NetworkCheck, NetworkExposure, NetworkInspect, NetworkMember,

@@ -53,6 +53,8 @@ pub struct ContainerSpec {
     pub restart: RestartPolicy,
     /// Remove the container, with its anonymous volumes, when it exits.
     pub auto_remove: bool,
+    /// It is a step of a build, and goes when the build ends, or the engine that builds.
+    pub build_step: bool,
     pub log: LogSpec,
     pub health: HealthCheck,
     pub stop_signal: Option<Signal>,

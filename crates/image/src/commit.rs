@@ -3,13 +3,14 @@
 use linux::overlayfs::Overlay;
 use thiserror::Error;
 
+use crate::cache;
 use crate::config::{HistoryEntry, ImageConfig, ImageDocument, RootfsLayers, host_architecture};
 use crate::content::{Scratch, Staged};
 use crate::diff::write_layer;
 use crate::images::CollectError;
 use crate::load::Plan;
 use crate::tape::empty_digest;
-use crate::{Image, ImageId, Images, LayerId, LoadError, LookupError, PackError, Reference};
+use crate::{Digest, Image, ImageId, Images, LayerId, LoadError, LookupError, PackError, Reference};
 
 /// One step from an image to the next.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct Step<'a> {
     pub created_by: String,
     /// The new image's name; another image loses it.
     pub name: Option<Reference>,
+    /// Under which key [`Images::built`] finds the new image.
+    pub cache_key: Option<Digest>,
 }
 
 /// Why no image was made.
@@ -88,7 +91,10 @@ impl Images {
             blobs: below.chain(layer).collect(),
             names: step.name.map(Reference::or_latest).into_iter().collect(),
         };
-        self.adopt(&[plan], &|_| {})?;
+        self.adopt_and(&[plan], &|_| {}, |change| match step.cache_key {
+            Some(key) => cache::remember(change, key, id),
+            None => Ok(()),
+        })?;
         Ok(id)
     }
 }

@@ -303,6 +303,7 @@ impl Images {
                 self.content.remove(blob)?;
             }
         }
+        self.store.change(crate::cache::forget_gone)?;
         if layers.is_empty() {
             return Ok(());
         }

@@ -6,10 +6,13 @@
 //! All functions block; a server calls them from threads that may.
 
 mod builtin;
+mod cache;
 mod commit;
 mod compression;
 mod config;
 mod content;
+mod context;
+mod copy;
 mod diff;
 mod digest;
 mod images;
@@ -38,11 +41,14 @@ pub use commit::{CommitError, Step};
 pub use config::{
     Healthcheck, HistoryEntry, ImageConfig, ImageDocument, Nothing, RootfsLayers, host_architecture,
 };
+pub use context::{Context, ContextError, is_archive};
+pub use copy::{CopyAttributes, TreeCopy, checksum, find_files};
 pub use diff::{ChangeKind, FileChange};
 pub use digest::{Digest, ImageId, LayerId, ParseDigestError};
 pub use images::{HistoryLine, Image, Images, Layer, LookupError, OpenError};
 pub use import::ImportOptions;
 pub use layers::LayerError;
+pub use linux::overlayfs::Overlay;
 pub use load::{LoadError, Loaded, OnProgress, Progress};
 pub use pack::{PackError, pack_directory, pack_file};
 pub use reference::{ParseReferenceError, Reference};

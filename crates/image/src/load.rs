@@ -17,7 +17,7 @@ use crate::content::{Scratch, StageError, Staged};
 use crate::images::CollectError;
 use crate::layers::LayerError;
 use crate::store::record::{self, Blob};
-use crate::store::{Reads, StoreError};
+use crate::store::{Change, Reads, StoreError};
 use crate::tape::broken;
 use crate::{Digest, ImageId, Images, LayerId, ParseReferenceError, Reference};
 use staged::StagedArchive;
@@ -124,6 +124,16 @@ impl Images {
 
     /// Makes images of what was staged.
     pub(crate) fn adopt(&self, plans: &[Plan], progress: OnProgress<'_>) -> Result<Vec<Loaded>, LoadError> {
+        self.adopt_and(plans, progress, |_| Ok(()))
+    }
+
+    /// The same, with something more in the same commit.
+    pub(crate) fn adopt_and(
+        &self,
+        plans: &[Plan],
+        progress: OnProgress<'_>,
+        more: impl FnOnce(&Change) -> Result<(), StoreError>,
+    ) -> Result<Vec<Loaded>, LoadError> {
         // If it fails half-way, or replaces blobs by others of the same layers.
         self.want_collection();
         let mut layers = BTreeMap::new();
@@ -152,7 +162,7 @@ impl Images {
                     change.put(&name.to_string(), &record::Name::new(id))?;
                 }
             }
-            Ok::<(), LoadError>(())
+            Ok::<(), LoadError>(more(change)?)
         })?;
         let loaded = |plan: &Plan| Loaded { image: ImageId(plan.document.digest), names: plan.names.clone() };
         Ok(plans.iter().map(loaded).collect())

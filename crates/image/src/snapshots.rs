@@ -130,6 +130,12 @@ impl<'a> Snapshots<'a> {
         })
     }
 
+    /// Makes a writable layer over nothing.
+    pub fn prepare_empty(&self, container: &str) -> Result<Rootfs, SnapshotError> {
+        check_id(container)?;
+        self.add(container, Base::Directory { path: self.images.root.join("nothing"), overlay: true })
+    }
+
     /// Uses a directory as a container's root file system.
     pub fn prepare_directory(
         &self,

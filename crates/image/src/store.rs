@@ -52,9 +52,13 @@ impl Store {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let database = Database::create(path)?;
         let transaction = database.begin_write()?;
-        for table in
-            [record::Image::TABLE, record::Name::TABLE, record::Layer::TABLE, record::Snapshot::TABLE]
-        {
+        for table in [
+            record::Image::TABLE,
+            record::Name::TABLE,
+            record::Layer::TABLE,
+            record::Snapshot::TABLE,
+            record::Step::TABLE,
+        ] {
             transaction.open_table(Table::new(table))?;
         }
         transaction.commit()?;

@@ -67,8 +67,27 @@ pub(crate) struct Unpacked {
     pub(crate) entries: u64,
 }
 
-/// Unpacks `archive` into the empty directory `into`.
+/// What names that begin with `.wh.` mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// What a layer hides.
+    MayHide,
+    /// Nothing.
+    AreFiles,
+}
+
+/// Unpacks the archive of a layer into the empty directory `into`.
 pub(crate) fn unpack<R: Read>(
+    archive: &mut Tape<R>,
+    into: &Path,
+    limits: Limits,
+) -> Result<Unpacked, UnpackError> {
+    unpack_as(Names::MayHide, archive, into, limits)
+}
+
+/// Unpacks any archive.
+pub(crate) fn unpack_as<R: Read>(
+    names: Names,
     archive: &mut Tape<R>,
     into: &Path,
     limits: Limits,
@@ -77,6 +96,7 @@ pub(crate) fn unpack<R: Read>(
     let root = Root::open_strict(into).map_err(at_start)?;
     let mut unpacking = Unpacking {
         root,
+        names,
         limits,
         done: Unpacked::default(),
         directories: BTreeMap::new(),
@@ -97,6 +117,7 @@ pub(crate) fn unpack<R: Read>(
 
 struct Unpacking {
     root: Root,
+    names: Names,
     limits: Limits,
     done: Unpacked,
     /// Times are set last: what is made in a directory changes its own.
@@ -117,7 +138,8 @@ impl Unpacking {
             return self.top(entry);
         };
         let dir = self.parent(parent)?;
-        if let Some(hidden) = name.as_bytes().strip_prefix(WHITEOUT) {
+        let hidden = name.as_bytes().strip_prefix(WHITEOUT).filter(|_| self.names == Names::MayHide);
+        if let Some(hidden) = hidden {
             self.hide(&dir, name, OsStr::from_bytes(hidden))?;
         } else {
             self.make(&dir, &path, entry, archive)?;

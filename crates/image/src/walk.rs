@@ -11,7 +11,7 @@ use std::sync::Arc;
 use linux::root::{Dir, FileKind, Status};
 
 /// A link where none may be followed.
-const ELOOP: i32 = 40;
+pub(crate) const ELOOP: i32 = 40;
 
 /// What becomes of a directory that something is mounted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

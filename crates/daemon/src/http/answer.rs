@@ -78,7 +78,7 @@ macro_rules! refuse {
 }
 
 refuse! {
-    AttachError, ConnectError, CreateError, CreateNetworkError, DisconnectError, ExecError, FindError,
+    AttachError, BuildError, ConnectError, CreateError, CreateNetworkError, DisconnectError, ExecError, FindError,
     FindNetworkError, KillError, LogsError, NetworkError, PauseError, PruneNetworksError, RemoveError,
     RemoveLinkError, RemoveNetworkError, UpdateNetworkError, RenameError, ResizeError, RestartError, StartError, StopError, TopError, UpdateError,
     VolumeError, WaitError,

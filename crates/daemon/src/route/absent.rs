@@ -1,25 +1,18 @@
 //! What Docker has and this engine does not: the answers of an engine without it.
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
 use axum::routing::{any, get, post};
 use hyper::StatusCode;
 
 use crate::app::App;
 use crate::http::answer::{Answer, Refusal, ok};
-use crate::http::body::drain;
 
 /// Docker's text on a node that is in no swarm.
 const NO_SWARM: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
 
 pub(crate) fn routes() -> Router<App> {
     let mut routes = Router::new()
-        .route("/build", post(build))
         .route("/build/prune", post(async || Refusal::not_implemented("a build cache")))
-        .route("/build/cancel", post(async || Refusal::not_implemented("building images")))
-        .route("/session", post(async || Refusal::not_implemented("building images")))
-        .route("/grpc", post(async || Refusal::not_implemented("building images")))
         .route("/commit", post(async || Refusal::not_implemented("making an image of a container")))
         .route("/auth", post(async || Refusal::not_implemented("logging in to registries")))
         .route("/distribution/{*name}", get(async || Refusal::not_implemented("looking into registries")))
@@ -39,9 +32,4 @@ async fn no_swarm() -> Refusal {
 
 async fn no_plugins() -> Answer {
     Ok(ok::<[(); 0]>(&[]))
-}
-
-async fn build(request: Request<Body>) -> Refusal {
-    drain(request.into_body()).await;
-    Refusal::not_implemented("building images")
 }

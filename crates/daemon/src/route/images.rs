@@ -2,7 +2,7 @@
 
 mod filter;
 mod prune;
-mod upload;
+pub(super) mod upload;
 
 use std::sync::Arc;
 

@@ -94,7 +94,7 @@ async fn check_sources(mounts: &[MountSpec]) -> Result<(), Refusal> {
 }
 
 /// The default network's own addresses.
-pub(super) fn gateways(app: &App) -> Vec<IpAddr> {
+pub(crate) fn gateways(app: &App) -> Vec<IpAddr> {
     let network = app.engine.network_inspect("bridge").map(|found| found.network);
     network
         .map(|network| network.ipam.all().filter_map(|subnet| subnet.gateway).collect())

@@ -30,6 +30,9 @@ impl Engine {
             let running = record.state.alive().is_some();
             Some(image::Use { image, container: record.id.short(), running })
         });
-        uses.collect()
+        let building = self.builds.uses().into_iter();
+        let building =
+            building.map(|(image, build)| image::Use { image, container: build.short(), running: true });
+        uses.chain(building).collect()
     }
 }

@@ -58,6 +58,7 @@ impl Engine {
             filters: runtime::seccomp::Cache::default(),
             host: host(),
             pruning: tokio::sync::Mutex::default(),
+            builds: super::build::Builds::default(),
             tasks: TaskTracker::new(),
             opened: CancellationToken::new(),
             closing: CancellationToken::new(),
@@ -105,7 +106,13 @@ impl Engine {
         }
         let recover = |container: Arc<Container>| {
             let engine = Arc::clone(self);
-            self.tasks.spawn(async move { engine.recover(&container).await })
+            self.tasks.spawn(async move {
+                engine.recover(&container).await;
+                if container.record().spec.build_step {
+                    // Its build has ended with the engine that began it.
+                    engine.remove_soon(&container);
+                }
+            })
         };
         let all: Vec<_> = self.registry.all().into_iter().map(recover).collect();
         for recovered in all {

@@ -25,6 +25,7 @@ fn a_step_adds_a_layer_a_line_of_history_and_a_name() {
         comment: "because".to_owned(),
         created_by: "sh -c x".to_owned(),
         name: Some("made".parse().expect("a name")),
+        cache_key: Some(Digest::of(b"step")),
     };
     let id = images.commit(step).expect("an image");
     let image = images.find("made:latest").expect("it");
@@ -65,4 +66,17 @@ fn what_is_too_much_leaves_nothing() {
     let error = images.commit(Step { parent: Some(parent), changed: Some(&overlay), ..Step::default() });
     assert_eq!(error.expect_err("too much").to_string(), "the archive has more than the limit of 4096 bytes");
     assert_eq!(["layers", "unfinished"].map(|dir| count(&images.root.join(dir))), [1, 0]);
+}
+
+#[test]
+fn steps_are_found_until_their_image_goes() {
+    let (_dir, images) = images();
+    let key = Digest::of(b"a step");
+    assert_eq!(images.built(key).expect("a look"), None);
+    let made = images.commit(Step { cache_key: Some(key), ..Step::default() }).expect("an image");
+    assert_eq!(images.built(key).expect("a look"), Some(made));
+    assert_eq!(images.all_built().expect("a look"), [made]);
+    images.remove(&made.to_string(), Force::No, &[]).expect("no image");
+    assert_eq!(images.built(key).expect("a look"), None);
+    assert_eq!(images.all_built().expect("a look"), []);
 }

@@ -60,6 +60,14 @@ pub(crate) struct Snapshot {
     pub(crate) base: Base,
 }
 
+/// What a step of a build has made; the key is the digest of all that the step depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Step {
+    version: u32,
+    pub(crate) image: ImageId,
+}
+
 /// What is below the writable part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -88,6 +96,12 @@ impl Layer {
     }
 }
 
+impl Step {
+    pub(crate) fn new(image: ImageId) -> Self {
+        Self { version: Self::VERSION, image }
+    }
+}
+
 impl Snapshot {
     pub(crate) fn new(base: Base) -> Self {
         Self { version: Self::VERSION, base }
@@ -106,4 +120,4 @@ macro_rules! first_version {
         }
     )*};
 }
-first_version!(Image in "images", Name in "names", Layer in "layers", Snapshot in "snapshots");
+first_version!(Image in "images", Name in "names", Layer in "layers", Snapshot in "snapshots", Step in "steps");

@@ -34,6 +34,7 @@ fn old_records_are_read() {
                 r#"{{"version":1,"document":"{{}}","blobs":[{{"digest":"{digest}","size":7}}],"tagged":"t"}}"#
             ),
         ),
+        ("steps", format!(r#"{{"version":1,"image":"{digest}"}}"#)),
         (
             "snapshots",
             format!(r#"{{"version":1,"base":{{"image":{{"image":"{digest}","layers":["{digest}"]}}}}}}"#),
@@ -51,6 +52,7 @@ fn old_records_are_read() {
     let image = record::Image::new("{}".to_owned(), vec![blob], "t".to_owned());
     let base = record::Base::Image { image: ImageId(digest), layers: vec![LayerId(digest)] };
     assert_eq!(view.get("key").unwrap(), Some(record::Name::new(ImageId(digest))));
+    assert_eq!(view.get("key").unwrap(), Some(record::Step::new(ImageId(digest))));
     assert_eq!(view.get("key").unwrap(), Some(record::Layer::new(7)));
     assert_eq!(view.get("key").unwrap(), Some(image));
     assert_eq!(view.get("key").unwrap(), Some(record::Snapshot::new(base)));

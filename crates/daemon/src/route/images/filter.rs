@@ -1,5 +1,7 @@
 //! Which images a list shows.
 
+use std::collections::BTreeSet;
+
 use api::filters::Filters;
 use api::pattern::Pattern;
 use engine::image::Image;
@@ -14,6 +16,8 @@ const FILTERS: [&str; 7] = ["before", "dangling", "label", "label!", "reference"
 #[derive(Debug)]
 pub(super) struct Wanted {
     dangling: Option<bool>,
+    /// Steps of builds, too: images without names that others were built on.
+    all: bool,
     until: Option<i64>,
     filters: Filters,
 }
@@ -29,6 +33,7 @@ impl Wanted {
         let until = filters.get("until").last().map(time::parse).transpose()?.flatten();
         Ok(Self {
             dangling: filters.boolean("dangling")?,
+            all: query.switch("all"),
             until: until.map(|time| time.as_second()),
             filters,
         })
@@ -37,8 +42,13 @@ impl Wanted {
     pub(super) fn choose<'a>(&self, images: &'a [Image]) -> Result<Vec<&'a Image>, Refusal> {
         let before = self.created("before", images)?;
         let since = self.created("since", images)?;
+        let parents: BTreeSet<&str> =
+            images.iter().filter_map(|image| image.document.parent.as_deref()).collect();
+        let is_step =
+            |image: &Image| image.names.is_empty() && parents.contains(image.id.to_string().as_str());
         let is_wanted = |image: &&Image| {
-            before.is_none_or(|before| image.created() < before)
+            (self.all || !is_step(image))
+                && before.is_none_or(|before| image.created() < before)
                 && since.is_none_or(|since| image.created() > since)
                 && self.until.is_none_or(|until| image.created() < until)
                 && self.dangling.is_none_or(|dangling| dangling == image.names.is_empty())

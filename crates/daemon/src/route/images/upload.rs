@@ -111,13 +111,17 @@ fn answer(
 }
 
 /// A thread that reads a body, and the task that feeds it.
-struct Work<T> {
+pub(in crate::route) struct Work<T> {
     reading: JoinHandle<()>,
     working: JoinHandle<T>,
 }
 
 impl<T: Send + 'static> Work<T> {
-    fn start(app: &App, archive: Body, work: impl FnOnce(Reader) -> T + Send + 'static) -> Self {
+    pub(in crate::route) fn start(
+        app: &App,
+        archive: Body,
+        work: impl FnOnce(Reader) -> T + Send + 'static,
+    ) -> Self {
         let (pieces, incoming) = mpsc::channel(QUEUE);
         let reader = Reader { pieces: incoming, piece: Bytes::new() };
         let reading = feed(archive, pieces, SILENCE).instrument(Span::current());
@@ -128,7 +132,7 @@ impl<T: Send + 'static> Work<T> {
     }
 
     /// Waits for both.
-    async fn end(self) -> Result<T, Refusal> {
+    pub(in crate::route) async fn end(self) -> Result<T, Refusal> {
         let result = self.working.await;
         drop(self.reading.await);
         result.map_err(|_| Refusal::lost())
@@ -160,7 +164,7 @@ async fn feed(mut archive: Body, pieces: mpsc::Sender<io::Result<Bytes>>, silenc
 }
 
 /// A body as something that can be read by a thread.
-struct Reader {
+pub(in crate::route) struct Reader {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     piece: Bytes,
 }

@@ -1,0 +1,150 @@
+//! `POST /build`: the classic builder.
+//!
+//! The context is read to its end before anything is answered, so that what is wrong with the
+//! request or the Dockerfile has a status. From then on there is a line for all that happens,
+//! and the last one says what went wrong. A client that goes away ends its build.
+
+use std::sync::Arc;
+
+use api::progress::{ErrorDetail, Progress};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::{any, post};
+use bytes::Bytes;
+use engine::error::BuildError;
+use engine::image::ImageId;
+use engine::{BuildEvent, Recipe};
+use hyper::StatusCode;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::images::upload::Work;
+use crate::app::App;
+use crate::convert::build::{self, NO_BUILDKIT, WantedBuild};
+use crate::http::answer::{Answer, Refusal, streaming};
+use crate::http::body::drain;
+use crate::http::query::Query;
+use crate::http::stream::{body, line};
+use crate::http::version::Speaks;
+
+/// Events that wait to be sent.
+const QUEUE: usize = 64;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/build", post(start))
+        .route("/build/cancel", post(no_buildkit))
+        .route("/session", any(no_buildkit))
+        .route("/grpc", any(no_buildkit))
+}
+
+/// An engine without BuildKit does not know these paths.
+async fn no_buildkit() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, NO_BUILDKIT)
+}
+
+async fn start(
+    State(app): State<App>,
+    Speaks(version): Speaks,
+    query: Query,
+    request: Request<Body>,
+) -> Answer {
+    let archive = request.into_body();
+    let WantedBuild { spec, is_quiet } = match build::wanted(&query, version, &app) {
+        Ok(wanted) => wanted,
+        Err(refusal) => {
+            drain(archive).await;
+            return Err(refusal);
+        }
+    };
+    let engine = Arc::clone(&app.engine);
+    let reading = Work::start(&app, archive, move |reader| -> Result<Recipe, BuildError> {
+        Recipe::new(spec, engine.images().context(reader)?)
+    });
+    let recipe = reading.end().await??;
+    let (events, told) = mpsc::channel(QUEUE);
+    if is_quiet { quietly(&app, recipe, events, told).await } else { Ok(loudly(&app, recipe, events, told)) }
+}
+
+/// Answers with a line for everything.
+fn loudly(
+    app: &App,
+    recipe: Recipe,
+    events: mpsc::Sender<BuildEvent>,
+    mut told: mpsc::Receiver<BuildEvent>,
+) -> Response {
+    let (lines, mut outgoing) = mpsc::channel(QUEUE);
+    let engine = Arc::clone(&app.engine);
+    app.hijacks.tasks.spawn(async move {
+        let passing = async {
+            while let Some(event) = told.recv().await {
+                if send(&lines, progress(event)).await.is_err() {
+                    break;
+                }
+            }
+            // To listen no longer is to end the build.
+            drop(told);
+        };
+        let watched = async {
+            tokio::select! {
+                () = passing => {}
+                () = lines.closed() => {}
+            }
+        };
+        let (outcome, ()) = tokio::join!(engine.build_image(recipe, events), watched);
+        if let Err(error) = outcome {
+            let _gone = send(&lines, failure(&error)).await;
+        }
+    });
+    let lines = futures_util::stream::poll_fn(move |context| outgoing.poll_recv(context));
+    streaming("application/json", body(lines, app.stop()))
+}
+
+/// Answers with the image's id, or with everything if it goes wrong.
+async fn quietly(
+    app: &App,
+    recipe: Recipe,
+    events: mpsc::Sender<BuildEvent>,
+    mut told: mpsc::Receiver<BuildEvent>,
+) -> Answer {
+    let gathering = async {
+        let mut lines = Vec::new();
+        while let Some(event) = told.recv().await {
+            lines.extend(line(&progress(event)));
+        }
+        lines
+    };
+    let (outcome, mut lines) = tokio::join!(app.engine.build_image(recipe, events), gathering);
+    match outcome {
+        Ok(image) => lines = line(&said(image)).to_vec(),
+        Err(error) => lines.extend(line(&failure(&error))),
+    }
+    Ok(streaming("application/json", Body::from(lines)))
+}
+
+fn said(image: ImageId) -> Progress {
+    Progress::text(format!("{image}\n"))
+}
+
+async fn send(lines: &mpsc::Sender<Bytes>, progress: Progress) -> Result<(), ()> {
+    lines.send(line(&progress)).await.map_err(drop)
+}
+
+fn progress(event: BuildEvent) -> Progress {
+    match event {
+        BuildEvent::Text(text) => Progress::text(text),
+        // Docker's builder makes it red.
+        BuildEvent::Error(text) => Progress::text(format!("\u{1b}[91m{text}\u{1b}[0m")),
+        BuildEvent::Image(image) => {
+            Progress { aux: Some(json!({ "ID": image.to_string() })), ..Progress::default() }
+        }
+    }
+}
+
+fn failure(error: &BuildError) -> Progress {
+    let message = engine::chain(error);
+    let error_detail = Some(ErrorDetail { code: error.code().into(), message: message.clone() });
+    Progress { error_detail, error: message, ..Progress::default() }
+}
