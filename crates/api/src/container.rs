@@ -15,6 +15,9 @@ use crate::{StringMap, StringSet, omit};
 /// `rootfs:///srv/root`, or `rootfs:///srv/root:O` to throw away what is written. No image can have such a name.
 pub const ROOTFS: &str = "rootfs://";
 
+/// The label that says who alone reaches published ports: `10.0.0.0/8,5432=wg0`.
+pub const PUBLISH_ALLOW: &str = "tombolo.publish.allow";
+
 /// What runs in a container: the part of its settings that an image can also have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default, rename = "CreateRequest")]
@@ -168,6 +171,9 @@ pub struct ContainerUpdateRequest {
     /// Ports to publish no longer, as `8080/tcp`, `8080:80` or `:80`. Not Docker's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish_remove: Option<Vec<String>>,
+    /// Who reaches published ports from now on, as `5432=10.0.0.0/8`; everybody if it is empty. Not Docker's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish_allow: Option<Vec<String>>,
 }
 
 embeds!(ContainerUpdateRequest { resources: Resources });

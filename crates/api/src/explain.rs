@@ -123,6 +123,12 @@ pub struct NetworkExposure {
     pub other_networks: bool,
     /// Containers of the same network get there.
     pub same_network: bool,
+    /// Where those must come from who come from elsewhere: `10.0.0.0/8`, `wg0`; empty if it does not matter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Whether nobody from elsewhere gets there: a list has no source of the family.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub nobody: bool,
     /// Whose chain keeps the wire out, although we would not.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub dropped: String,

@@ -36,6 +36,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
             publish: Vec::new(),
             exposed: Vec::new(),
             ready: true,
+            allow: Vec::new(),
         }));
         requests.push(Request::CreateEndpoint(EndpointSpec {
             id: Some(endpoint),

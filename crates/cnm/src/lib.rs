@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod announce;
 pub mod apply;
 pub mod controller;

@@ -190,6 +190,8 @@ pub struct Sandbox {
     /// Whether the owner is ready to serve, as far as anybody knows: who is not is answered for only
     /// where nobody else has the name.
     pub ready: bool,
+    /// Who reaches the published ones.
+    pub access: crate::access::Access,
 }
 
 /// Which network namespace realises a sandbox.
@@ -299,6 +301,14 @@ impl Family {
         match address {
             IpAddr::V4(_) => Self::V4,
             IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    /// The address by which a stack reaches itself.
+    pub const fn loopback(self) -> IpAddr {
+        match self {
+            Self::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Self::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
         }
     }
 

@@ -43,10 +43,18 @@ pub(crate) struct Wishes<'a> {
     pub(crate) mappings: &'a [PortMapping],
     /// What the sandbox holds now; the same wish keeps the same ports.
     pub(crate) held: &'a [PortBinding],
-    /// Where ports are published that name no address; everywhere if absent.
-    pub(crate) default_address: Option<IpAddr>,
+    pub(crate) unnamed: Unnamed,
     /// How each family is reached, IPv4 first.
     pub(crate) ways: [WayIn; 2],
+}
+
+/// Where ports are published that name no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unnamed {
+    Everywhere,
+    At(IpAddr),
+    /// At the host's loopback addresses: nowhere in families that have no ports of the host.
+    Loopback,
 }
 
 /// Mappings that are equal except for the address: they get the same ports.
@@ -107,7 +115,7 @@ fn groups(wishes: &Wishes<'_>, v6: bool) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut places = BTreeMap::new();
     for mapping in coalesce(wishes.mappings.to_vec()) {
-        let addresses = addresses(mapping.host_address, wishes.default_address, v6);
+        let addresses = addresses(mapping.host_address, wishes, v6);
         let place = *places.entry(wish(&mapping)).or_insert(groups.len());
         match groups.get_mut(place) {
             Some(group) => group.addresses.extend(addresses),
@@ -127,12 +135,21 @@ fn groups(wishes: &Wishes<'_>, v6: bool) -> Vec<Group> {
 }
 
 /// Where a mapping is to be published.
-fn addresses(named: Option<IpAddr>, default: Option<IpAddr>, v6: bool) -> Vec<IpAddr> {
-    // Docker's default 0.0.0.0 means all addresses; a mapping that says so means IPv4.
-    match named.or(default.filter(|address| *address != Family::V4.unspecified())) {
-        Some(address) => vec![address],
-        None if v6 => Family::BOTH.map(Family::unspecified).to_vec(),
-        None => vec![Family::V4.unspecified()],
+fn addresses(named: Option<IpAddr>, wishes: &Wishes<'_>, v6: bool) -> Vec<IpAddr> {
+    let spoken = |family: &Family| v6 || *family == Family::V4;
+    let unspecified = Family::V4.unspecified();
+    match (named, wishes.unnamed) {
+        (Some(address), _) => vec![address],
+        // Docker's default 0.0.0.0 means all addresses; a mapping that says so means IPv4.
+        (None, Unnamed::At(address)) if address != unspecified => vec![address],
+        (None, Unnamed::Loopback) => {
+            let of_host = Family::BOTH.into_iter().zip(wishes.ways);
+            let of_host = of_host.filter(|(_, way)| *way == WayIn::HostPorts).map(|(family, _)| family);
+            of_host.filter(spoken).map(Family::loopback).collect()
+        }
+        (None, Unnamed::Everywhere | Unnamed::At(_)) => {
+            Family::BOTH.into_iter().filter(spoken).map(Family::unspecified).collect()
+        }
     }
 }
 

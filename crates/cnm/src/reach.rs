@@ -23,11 +23,12 @@
 //! the wire have the host as their router. Source addresses are those that the
 //! kernel chooses for an unbound socket. Networks' pools do not overlap with each
 //! other or with the wire's. [`Place::Outside`] has an address of global scope, has routes
-//! to our networks by the host, and comes by a link that no network trusts.
+//! to our networks by the host, and comes by a link that no network trusts. It is in no list of
+//! sources; whether a certain neighbour is, is asked of a [`Place::Neighbour`].
 
 use std::net::IpAddr;
 
-use crate::{Family, Model, NetworkId, Proto, SandboxId};
+use crate::{Family, Model, NetworkId, Proto, SandboxId, access::LinkName};
 
 mod host;
 mod text;
@@ -45,8 +46,18 @@ pub enum Place {
     Host,
     /// A neighbour's on a wire of the host.
     Outside,
+    /// The same of one of which more is known.
+    Neighbour(Neighbour),
     /// A sandbox's. One on the host's namespace is the host.
     Sandbox(SandboxId),
+}
+
+/// A client on a wire of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Neighbour {
+    pub address: IpAddr,
+    /// The link of the host that it comes by.
+    pub link: Option<LinkName>,
 }
 
 /// An address as a client writes it.
@@ -142,6 +153,10 @@ pub enum Obstacle {
     Internal { network: NetworkId },
     /// The address is of a network whose endpoints are reached from elsewhere by published ports only.
     NotPublished { network: NetworkId },
+    /// New flows out of the network do not lead there.
+    Egress { network: NetworkId },
+    /// The port is published, and the client in no list of those who reach it.
+    NotAllowed { sandbox: SandboxId },
     /// The port is published, and could only be carried by the engine: datagrams and large ranges are not.
     NotCarried { sandbox: SandboxId },
 }

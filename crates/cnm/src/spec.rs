@@ -4,7 +4,10 @@
 
 use std::fmt;
 
-use crate::{DnsSettings, EndpointId, EndpointSettings, Namespace, NetworkId, PortMapping, Ports, SandboxId};
+use crate::{
+    DnsSettings, EndpointId, EndpointSettings, Namespace, NetworkId, PortMapping, Ports, SandboxId,
+    access::Allow,
+};
 
 mod dns;
 mod endpoint;
@@ -41,6 +44,8 @@ pub struct SandboxSpec {
     pub publish: Vec<PortMapping>,
     pub exposed: Vec<Ports>,
     pub ready: bool,
+    /// Who reaches what is published; everybody if empty.
+    pub allow: Vec<Allow>,
 }
 
 /// What of a sandbox becomes different; what is absent stays.
@@ -52,6 +57,7 @@ pub struct SandboxUpdate {
     pub publish: Option<Vec<PortMapping>>,
     pub exposed: Option<Vec<Ports>>,
     pub ready: Option<bool>,
+    pub allow: Option<Vec<Allow>>,
 }
 
 /// An endpoint to create.

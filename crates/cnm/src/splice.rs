@@ -4,9 +4,16 @@
 //! Both are for people at the host and for single-family networks; the engine
 //! accepts such connections and copies bytes.
 
-use std::{net::IpAddr, ops::RangeInclusive};
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+};
 
-use crate::{Family, Model, Namespace, Network, PortBinding, Proto, SandboxId, model::WayIn};
+use crate::{
+    Family, Model, Namespace, Network, PortBinding, Proto, SandboxId,
+    access::{Client, Lists, admits},
+    model::WayIn,
+};
 
 /// Connections to be accepted, and where they lead, port by port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,12 +44,37 @@ impl Splice {
     }
 }
 
-/// Whether a client is not carried: nothing leads out of an internal network, not this way either.
-/// The gateway's address is the host's own.
-pub fn refuses(model: &Model, client: IpAddr) -> bool {
-    let client = client.to_canonical();
+/// A connection that was accepted, and where it would be carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    pub client: IpAddr,
+    /// The address of the host that it came to.
+    pub host: IpAddr,
+    pub to: SocketAddr,
+}
+
+/// Whether a connection is not carried: nothing leads out of an internal network, not this way either;
+/// and not everybody may reach every port. The gateway's address is the host's own.
+pub fn refuses(model: &Model, accepted: &Accepted) -> bool {
+    let client = accepted.client.to_canonical();
     let is_host = |network: &Network| network.ipam.all().any(|subnet| subnet.gateway == Some(client));
-    model.network_by_pool(&client.into()).is_some_and(|network| network.internal && !is_host(network))
+    let network = model.network_by_pool(&client.into());
+    if network.is_some_and(|network| network.internal && !is_host(network)) {
+        return true;
+    }
+    let is_own = client.is_loopback() || client == accepted.host.to_canonical();
+    !is_own && !is_listed(model, client, accepted.to)
+}
+
+/// Whether a client is one of those who reach a port. It has no link here: it came to the host.
+fn is_listed(model: &Model, client: IpAddr, to: SocketAddr) -> bool {
+    let Some(network) = model.network_by_pool(&to.ip().into()) else { return true };
+    let Some(endpoint) = model.endpoint_by_address(&network.id, to.ip()) else { return true };
+    let Some(sandbox) = endpoint.sandbox().and_then(|id| model.sandbox(id)) else { return true };
+    let lists = Lists::of(sandbox, endpoint, network);
+    let sources = lists.sources(Family::of(&client), Proto::Tcp, to.port());
+    let client = Client { address: Some(client), link: None };
+    sources.is_none_or(|sources| admits(&sources, client))
 }
 
 /// What the engine must splice for a sandbox.

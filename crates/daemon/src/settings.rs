@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use engine::cnm::driver::bridge::{OptionError, Options};
+use engine::cnm::driver::bridge::{OptionError, Options, PublishDefault};
 use thiserror::Error;
 
 pub(crate) use address::{AddressPool, Host, Subnet};
@@ -86,6 +86,8 @@ pub(crate) struct NetworkSettings {
     pub(crate) ip_masq: bool,
     /// Where ports are published that name no address.
     pub(crate) ip: Option<IpAddr>,
+    /// Who reaches these, where no network says otherwise.
+    pub(crate) publish: PublishDefault,
     pub(crate) ipv6: bool,
     /// Whether its containers reach one another.
     pub(crate) icc: bool,
@@ -133,6 +135,8 @@ pub(crate) enum SettingsError {
     LiveRestore,
     #[error("invalid MTU {mtu}: between 68 and 65535")]
     Mtu { mtu: u32 },
+    #[error("publish-default localhost and ip {address} contradict each other")]
+    Publish { address: IpAddr },
     #[error("unknown log driver {driver:?}: json-file and none are known")]
     LogDriver { driver: String },
     #[error("invalid bridge name {name:?}: 1 to 15 letters, digits, dots, hyphens and underscores")]
@@ -205,6 +209,7 @@ impl Settings {
                 avoid: given.avoid_subnets.unwrap_or_default(),
                 ip_masq: given.ip_masq.unwrap_or(true),
                 ip: given.ip,
+                publish: given.publish_default.unwrap_or_default(),
                 ipv6: given.ipv6.unwrap_or(false),
                 icc: given.icc.unwrap_or(true),
                 mtu: given.mtu.filter(|mtu| *mtu != 0),
@@ -236,6 +241,9 @@ impl Settings {
         }
         if let Some(mtu) = self.network.mtu.filter(|mtu| !(68..=65_535).contains(mtu)) {
             return Err(SettingsError::Mtu { mtu });
+        }
+        if let (PublishDefault::Localhost, Some(address)) = (self.network.publish, self.network.ip) {
+            return Err(SettingsError::Publish { address });
         }
         let driver = &self.containers.log_driver;
         if !matches!(driver.as_str(), "json-file" | "none") {

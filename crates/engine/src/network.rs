@@ -10,6 +10,7 @@ use crate::{
     cnm::{
         Attachment, DnsSettings, EndpointId, EndpointSettings, HostPorts, Link, LinkTarget, Model, Namespace,
         Network, PortMapping, Ports, SandboxId,
+        access::{self, Allow},
         controller::Request,
         spec::{self, EndpointForm, SandboxSpec, SandboxUpdate},
     },
@@ -225,7 +226,8 @@ pub(crate) fn publish_again(record: &Record, model: &Model) -> Option<Request> {
     if publish.is_empty() && model.sandbox(&sandbox).is_none_or(|sandbox| sandbox.ports.is_empty()) {
         return None;
     }
-    let update = SandboxUpdate { publish: Some(publish), ..SandboxUpdate::default() };
+    let (publish, allow) = (Some(publish), Some(allowed(record)));
+    let update = SandboxUpdate { publish, allow, ..SandboxUpdate::default() };
     Some(Request::UpdateSandbox(sandbox, update))
 }
 
@@ -266,6 +268,7 @@ fn sandbox_spec(record: &Record, id: SandboxId, dns: &DnsDefaults) -> SandboxSpe
         publish: Vec::new(),
         exposed: record.spec.network.exposed.clone(),
         ready: record.spec.tester().is_none(),
+        allow: allowed(record),
     }
 }
 
@@ -287,6 +290,12 @@ pub(crate) fn dns_settings(record: &Record, defaults: &DnsDefaults) -> DnsSettin
 
 fn first_of<T: Clone>(asked: &[T], default: &[T]) -> Vec<T> {
     if asked.is_empty() { default.to_vec() } else { asked.to_vec() }
+}
+
+/// Who reaches what is published, by the container's label, which was checked when it was made.
+pub(crate) fn allowed(record: &Record) -> Vec<Allow> {
+    let label = record.spec.labels.get(access::ALLOW);
+    label.and_then(|text| access::allow_list(text).ok()).unwrap_or_default()
 }
 
 /// What is to be published: what was asked for, and all exposed ports if that was asked for.

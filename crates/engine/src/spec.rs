@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use check::{SpecError, check};
-pub(crate) use check::{check_available, check_name, is_name};
+pub(crate) use check::{check_allow, check_available, check_name, is_name};
 pub use health::{HealthCheck, HealthCheckError, HealthTest};
 pub use id_map::{IdMap, ParseIdMapError};
 pub use limits::{Limits, RestartPolicy, Ulimit};

@@ -13,6 +13,7 @@ use std::{
 use cnm::{
     Model, SandboxId,
     controller::{Context, Created, Defaults, Host as Facts, Refused, Request, decide_all},
+    driver::bridge::PublishDefault,
     plan::{Plan, plan},
     spec::InvalidNetworkError,
     state::kernel_state,
@@ -55,6 +56,8 @@ pub struct Config {
     pub run: PathBuf,
     /// Default pools and bindings; `None` for the built-in ones.
     pub defaults: Option<Defaults>,
+    /// Who reaches ports that are published without an address, where no network says otherwise.
+    pub publish: PublishDefault,
     /// How the default network is made, if it is not there yet.
     pub default_network: DefaultNetwork,
 }
@@ -146,6 +149,7 @@ impl NetworkService {
         let kernels = (0..threads()).map(|_| host.clone()).collect();
         let pool = Pool::start(kernels, &store, &finished).map_err(StartError::Thread)?;
         let defaults = config.defaults.unwrap_or_else(|| Defaults::new(global_id(&engine)));
+        let defaults = Defaults { publish: config.publish, ..defaults };
         let resolvers = Arc::new(Resolvers::new(host.clone(), model.clone()));
         resolvers.settle_all().await;
         let shown = Arc::new(defaults.clone());

@@ -15,7 +15,7 @@ use std::{
 
 use cnm::{
     Family, Model, Proto, SandboxId,
-    splice::{Splice, refuses, splices},
+    splice::{Accepted, Splice, refuses, splices},
     state::Key,
 };
 use tokio::{
@@ -142,8 +142,13 @@ async fn serve(listener: TcpListener, to: SocketAddr, model: watch::Receiver<Arc
         }
         while open.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((_, peer)) if refuses(&model.borrow(), peer.ip()) => {}
-            Ok((client, _)) => drop(open.spawn(carry(client, to))),
+            Ok((client, peer)) => {
+                let host = client.local_addr().map(|host| host.ip());
+                let accepted = |host| Accepted { client: peer.ip(), host, to };
+                if host.is_ok_and(|host| !refuses(&model.borrow(), &accepted(host))) {
+                    open.spawn(carry(client, to));
+                }
+            }
             Err(error) => {
                 tracing::warn!(%to, %error, "cannot accept a connection");
                 sleep(REST).await;

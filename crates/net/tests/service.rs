@@ -38,6 +38,7 @@ async fn start(folder: &Path) -> NetworkService {
         state: folder.join("state"),
         run: folder.join("run"),
         defaults: None,
+        publish: cnm::driver::bridge::PublishDefault::All,
         default_network: DefaultNetwork::default(),
     };
     NetworkService::start(config).await.expect("a service")
@@ -63,6 +64,7 @@ fn join(network: NetworkId, number: u8) -> Vec<Request> {
             publish: vec![],
             exposed: vec![],
             ready: true,
+            allow: Vec::new(),
         }),
         Request::CreateEndpoint(EndpointSpec {
             id: Some(endpoint),

@@ -28,6 +28,10 @@ pub enum Place<'a> {
     Host,
     /// The neighbour's.
     Outside,
+    /// That of the peer on the private network ([`Machine::lay_lan`]).
+    Peer,
+    /// That of the neighbour behind a router ([`Machine::lay_lan`]).
+    Far,
     /// That of a container that runs.
     In(&'a str),
 }
@@ -50,6 +54,8 @@ impl Machine {
         let path = match place {
             Place::Host => return Ok(self.within(Netns::current)?),
             Place::Outside => PathBuf::from("/run/netns/outside"),
+            Place::Peer => PathBuf::from("/run/netns/peer"),
+            Place::Far => PathBuf::from("/run/netns/far"),
             Place::In(container) => {
                 let key = self.inspect(container)?["NetworkSettings"]["SandboxKey"].clone();
                 let key = key.as_str().filter(|key| !key.is_empty()).map(PathBuf::from);
@@ -107,6 +113,16 @@ impl Machine {
     fn connect(&self, from: Place<'_>, to: &str, most: Duration) -> Result<io::Result<TcpStream>> {
         let to = socket_address(to)?;
         self.at(from, move || TcpStream::connect_timeout(&to, most))
+    }
+
+    /// Whether an echo request from a stack is answered.
+    ///
+    /// # Errors
+    /// If the container does not run.
+    pub fn pings(&self, from: Place<'_>, to: &str) -> Result<bool> {
+        let path = self.stack(from)?.path().display().to_string();
+        let ping = format!("nsenter --net={path} busybox ping -c 1 -W 1 {to} > /dev/null");
+        Ok(self.sh(&ping).code == 0)
     }
 
     /// A socket that sends to `to` from a stack.

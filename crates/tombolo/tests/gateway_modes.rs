@@ -53,17 +53,7 @@ fn check(machine: &Machine, from: Place<'_>, v6: bool, expected: Reach) -> Resul
             false => machine.no_tcp(from, &to)?,
         }
     }
-    let place = match from {
-        Place::Host => String::new(),
-        Place::Outside => "ip netns exec outside ".to_owned(),
-        Place::In(name) => {
-            let key = machine.inspect(name)?["NetworkSettings"]["SandboxKey"].clone();
-            format!("nsenter --net={} ", key.as_str().unwrap_or_default())
-        }
-    };
-    let answered =
-        machine.sh(&format!("{place}busybox ping -c 1 -W 1 {own} > /dev/null && echo yes || echo no"));
-    let answered = answered.ok()?.contains("yes");
+    let answered = machine.pings(from, own)?;
     ensure!(answered == expected.ping, "{from:?} ping {own}: {answered}");
     Ok(())
 }

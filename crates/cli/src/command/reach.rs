@@ -81,7 +81,9 @@ fn exposure_text(exposures: &[NetworkExposure]) -> String {
             (exposure.other_networks, "other networks"),
             (exposure.same_network, "same network"),
         ];
-        let from: Vec<_> = from.iter().filter(|(is, _)| *is).map(|(_, who)| *who).collect();
+        let from = from.iter().filter(|(is, _)| *is).map(|(_, who)| (*who).to_owned());
+        let from: Vec<_> =
+            from.chain(exposure.sources.iter().map(|source| format!("from {source}"))).collect();
         let ports = or(&exposure.ports, "all");
         let proto = if exposure.proto.is_empty() { String::new() } else { format!("/{}", exposure.proto) };
         lines.push(format!(

@@ -24,6 +24,9 @@ pub(crate) struct Update {
     /// Publish a port no longer: [IP:]HOST[:CONTAINER][/PROTOCOL], with ranges
     #[arg(long, value_name = "PORT")]
     publish_rm: Vec<String>,
+    /// Who alone reaches published ports from now on: [PORT[/PROTOCOL]=]SUBNET|LINK; '' for everybody
+    #[arg(long, value_name = "SOURCE")]
+    publish_allow: Vec<String>,
     #[command(flatten)]
     plan: PlanOnly,
     /// Names or ids of containers
@@ -32,12 +35,20 @@ pub(crate) struct Update {
 }
 
 impl Update {
+    /// The lines of the list; an empty one is no line.
+    fn publish_allow(&self) -> Option<Vec<String>> {
+        let lines = self.publish_allow.iter().filter(|line| !line.is_empty()).cloned();
+        (!self.publish_allow.is_empty()).then(|| lines.collect())
+    }
+
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let publish_allow = self.publish_allow();
         let request = ContainerUpdateRequest {
             resources: self.limits.resources()?,
             restart_policy: restart::parse(&self.restart)?,
             publish_add: Some(port::publish(&self.publish_add)?.bindings).filter(|ports| !ports.is_empty()),
             publish_remove: Some(self.publish_rm).filter(|ports| !ports.is_empty()),
+            publish_allow,
         };
         if request == ContainerUpdateRequest::default() {
             let text = "you must provide one or more flags when using this command, such as --memory 512m";

@@ -97,6 +97,9 @@ pub(crate) struct NetworkFlags {
     /// Publish a port to the host: [[IP:]HOST:]CONTAINER[/PROTOCOL], with ranges
     #[arg(short, long, value_name = "PORT")]
     pub(crate) publish: Vec<String>,
+    /// Who alone reaches published ports: [PORT[/PROTOCOL]=]SUBNET|LINK, a port being the container's
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) publish_allow: Vec<String>,
     /// Publish all exposed ports to free ports
     #[arg(short = 'P', long)]
     pub(crate) publish_all: bool,

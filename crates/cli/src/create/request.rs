@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use api::container::{ContainerConfig, ContainerCreateRequest, HealthConfig};
+use api::container::{ContainerConfig, ContainerCreateRequest, HealthConfig, PUBLISH_ALLOW};
 use api::host_config::{HostConfig, LogConfig};
 use api::network::NetworkingConfig;
 
@@ -114,6 +114,12 @@ fn networks(
     host.network_mode = mode;
     host.port_bindings = Some(bindings).filter(|ports| !ports.is_empty());
     host.publish_all_ports = flags.publish_all;
+    if !flags.publish_allow.is_empty() {
+        let labels = config.labels.get_or_insert_default();
+        let list = labels.entry(PUBLISH_ALLOW.to_owned()).or_default();
+        let lines = std::iter::once(list.clone()).chain(flags.publish_allow.clone());
+        *list = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(",");
+    }
     host.links = some(flags.link.clone());
     host.dns = some(flags.dns.clone());
     host.dns_search = some(flags.dns_search.clone());

@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::{Delta, Family, IntervalSet, Model, NetworkId, Proto, ipam};
+use crate::{Delta, Family, IntervalSet, Model, NetworkId, Proto, driver::bridge::PublishDefault, ipam};
 
 /// Where fresh random bytes come from. With the same bytes, decisions are the same.
 pub trait Entropy {
@@ -122,6 +122,8 @@ pub struct Defaults {
     /// Where ports are published that name no address and lead into no network with
     /// an address of its own; all addresses of the host if absent.
     pub host_binding: Option<IpAddr>,
+    /// Who reaches these ports, where no network says otherwise.
+    pub publish: PublishDefault,
 }
 
 /// A block of addresses and how it is cut.
@@ -154,7 +156,7 @@ impl Defaults {
         let v4 = BLOCKS.iter().map(|(base, length)| IpNet::V4(Ipv4Net::new_assert(*base, *length)));
         let v4 = v4.map(|base| DefaultPool { base, length: 24 });
         let pools = v4.chain([DefaultPool { base: IpNet::V6(ula), length: 64 }]).collect();
-        Self { pools, avoid: Nets::default(), host_binding: None }
+        Self { pools, avoid: Nets::default(), host_binding: None, publish: PublishDefault::All }
     }
 }
 

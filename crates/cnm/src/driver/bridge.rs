@@ -2,14 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::Family;
+use serde::{Deserialize, Serialize};
+
+use crate::{Family, access::Allow};
 
 pub(crate) mod objects;
 mod options;
 pub(crate) mod rules;
 
 pub(crate) use self::options::{
-    INTERFACE, asks_for_announcements, check_endpoint_options, fixed, parse_bool,
+    EGRESS, INTERFACE, LINK_NAME_MAX, asks_for_announcements, check_endpoint_options, fixed, link_name,
+    parse_bool,
 };
 pub use self::options::{OptionError, Options, sysctls};
 
@@ -44,6 +47,36 @@ pub struct Config {
     pub source_v6: Option<Ipv6Addr>,
     /// How new endpoints are made known to their neighbours.
     pub announcement: Announcement,
+    /// Who reaches ports that are published without an address; the engine's default if absent.
+    pub publish: Option<PublishDefault>,
+    /// Who reaches published ports that no other list speaks of; everybody if empty.
+    pub allow: Vec<Allow>,
+    /// Where new flows of its endpoints lead.
+    pub egress: Egress,
+}
+
+/// Who reaches ports that are published without an address of the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishDefault {
+    #[default]
+    All,
+    /// Private addresses, and those of networks that the host is on.
+    Lan,
+    /// The host, as if its loopback addresses had been named.
+    Localhost,
+}
+
+/// Where new flows of endpoints may lead, apart from their neighbours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Egress {
+    #[default]
+    Any,
+    /// Not to local networks and not to the host, except by published ports.
+    Internet,
+    /// Nowhere. Answers do go out.
+    None,
 }
 
 /// How elsewhere and the endpoints of a network reach each other, by one family.
@@ -92,6 +125,38 @@ impl GatewayMode {
     }
 }
 
+impl PublishDefault {
+    /// The word for it in options.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Lan => "lan",
+            Self::Localhost => "localhost",
+        }
+    }
+
+    /// What a word means.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::All, Self::Lan, Self::Localhost].into_iter().find(|it| it.name() == word)
+    }
+}
+
+impl Egress {
+    /// The word for it in options.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Internet => "internet",
+            Self::None => "none",
+        }
+    }
+
+    /// What a word means.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Any, Self::Internet, Self::None].into_iter().find(|it| it.name() == word)
+    }
+}
+
 impl Config {
     /// A network with this bridge where no option says anything.
     pub fn new(link: impl Into<String>) -> Self {
@@ -110,6 +175,9 @@ impl Config {
             source_v4: None,
             source_v6: None,
             announcement: Announcement::default(),
+            publish: None,
+            allow: Vec::new(),
+            egress: Egress::Any,
         }
     }
 

@@ -11,6 +11,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use crate::{
     Attachment, Delta, DnsSettings, Driver, Endpoint, EndpointId, EndpointSettings, Family, Ipam, Model,
     Namespace, Network, NetworkId, Proto, Sandbox, SandboxId, Subnet,
+    access::{Access, Lists, Source},
     driver::bridge::Config,
     ipam,
     reach::{Place, Target, label, reach},
@@ -28,6 +29,8 @@ pub struct Exposure {
     pub address: IpAddr,
     /// Who gets to the container by this way.
     pub from: Audience,
+    /// Where those must come from who come from elsewhere; absent if it does not matter.
+    pub sources: Option<Vec<Source>>,
 }
 
 /// Ports of the host, or those that a routed network opens, and where they lead.
@@ -93,6 +96,7 @@ pub fn exposures(model: &Model, addresses: &BTreeSet<IpAddr>) -> Vec<Exposure> {
                     address,
                     // A port that nobody would publish.
                     from: thought.audience(Target::Address(address), Proto::Tcp, 0, &sandbox.id),
+                    sources: None,
                 });
             }
         }
@@ -125,6 +129,9 @@ fn published(model: &Model, sandbox: &Sandbox, addresses: &BTreeSet<IpAddr>) -> 
         };
         let from = Thought::up(model, network).audience(target, binding.proto, *ports.start(), &sandbox.id);
         let container = binding.container.clone();
+        let lists = Lists::of(sandbox, endpoint, network);
+        let sources = lists.sources(family, binding.proto, *container.start());
+        let sources = sources.map(|sources| sources.into_iter().cloned().collect());
         all.push(Exposure {
             sandbox: sandbox.id,
             name: label(model, &sandbox.id),
@@ -132,6 +139,7 @@ fn published(model: &Model, sandbox: &Sandbox, addresses: &BTreeSet<IpAddr>) -> 
             published: Some(PublishedPorts { proto: binding.proto, address, ports, container }),
             address: own.addr(),
             from,
+            sources,
         });
     }
     all
@@ -184,15 +192,16 @@ fn thought_up(id: SandboxId) -> Sandbox {
         ports: Vec::new(),
         exposed: Vec::new(),
         ready: true,
+        access: Access::default(),
     }
 }
 
-/// A network of addresses that are nobody's: RFC 5737 and RFC 3849.
+/// A network of addresses that are nobody's, and local as those of containers are: RFC 6598 and RFC 4193.
 fn strangers() -> Network {
     let subnet =
         |pool: ipnet::IpNet| Subnet { gateway: pool.hosts().nth(1), pool, range: None, auxiliary: [].into() };
-    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(203, 0, 113, 0), 24).into();
-    let v6 = Ipv6Net::new_assert(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0), 64).into();
+    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(100, 127, 255, 0), 24).into();
+    let v6 = Ipv6Net::new_assert(Ipv6Addr::new(0xfdff, 0xffff, 0xffff, 0xffff, 0, 0, 0, 0), 64).into();
     Network {
         id: NetworkId::new([0xfd; 32]),
         name: "another network".to_owned(),

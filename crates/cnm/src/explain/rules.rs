@@ -36,6 +36,15 @@ pub const fn purpose(set: Set) -> &'static str {
         Set::Trusted => {
             "links of the host whose neighbours reach published ports by the containers' own addresses"
         }
+        Set::EgressNone => "networks out of which no new flow leads, not even to the host",
+        Set::EgressInternet => {
+            "networks out of which new flows lead to the internet and to published ports only"
+        }
+        Set::Local(_) => "local networks: private ones, and those that the host is on",
+        Set::Limited(_) => "published ports that only some sources reach",
+        Set::AllowLink(_) => "links of the host by which such a port is reached",
+        Set::AllowLocal(_) => "such ports that local networks reach",
+        Set::Allow(..) => "networks that reach such a port, by the length of their prefixes",
         Set::Source(_) => "networks whose traffic to elsewhere leaves with this address of the host",
         Set::Reach(_) => "published ports by the containers' own addresses",
         Set::Masquerade(_) => "networks whose traffic to elsewhere leaves with an address of the host",
@@ -55,6 +64,8 @@ fn purpose_of_chain(name: &str) -> Option<&'static str> {
         "output" => "published ports, for packets of the host itself",
         "publish_ipv4" => "where a published port leads, by IPv4",
         "publish_ipv6" => "where a published port leads, by IPv6",
+        "sources_ipv4" => "whether a client reaches a port that only some sources reach, by IPv4",
+        "sources_ipv6" => "whether a client reaches a port that only some sources reach, by IPv6",
         "forward" => "who may talk to whom: isolation is the default",
         "postrouting" => "which packets leave with an address of the host",
         _ => return None,

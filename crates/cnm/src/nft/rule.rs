@@ -78,6 +78,8 @@ pub enum Verdict {
     Drop,
     /// On with the rules of the chain of this name, and back.
     Jump(&'static str),
+    /// Back to the chain that jumped here.
+    Return,
 }
 
 /// Something a packet carries.
@@ -90,6 +92,8 @@ pub enum Field {
     Dport,
     Saddr(Family),
     Daddr(Family),
+    /// So many of the first bits of the source's address; the others are zero.
+    Block(Family, u8),
 }
 
 impl fmt::Display for Field {
@@ -103,7 +107,17 @@ impl fmt::Display for Field {
             Self::Saddr(Family::V6) => "ip6 saddr",
             Self::Daddr(Family::V4) => "ip daddr",
             Self::Daddr(Family::V6) => "ip6 daddr",
+            Self::Block(family, length) => return block(f, *family, *length),
         })
+    }
+}
+
+/// The source's address with a mask, where it has one.
+fn block(f: &mut fmt::Formatter<'_>, family: Family, length: u8) -> fmt::Result {
+    let net = IpNet::new(family.unspecified(), length).map_err(|_| fmt::Error)?;
+    match length == net.max_prefix_len() {
+        true => write!(f, "{}", Field::Saddr(family)),
+        false => write!(f, "{} & {}", Field::Saddr(family), net.netmask()),
     }
 }
 
@@ -113,6 +127,7 @@ impl fmt::Display for Verdict {
             Self::Accept => f.write_str("accept"),
             Self::Drop => f.write_str("drop"),
             Self::Jump(chain) => write!(f, "jump {chain}"),
+            Self::Return => f.write_str("return"),
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::Type::{self, Ifname, InetProto, InetService, Ipv4Addr, Ipv6Addr};
-use crate::{Family, Proto};
+use crate::{
+    Family, Proto,
+    access::{LENGTHS4, LENGTHS6},
+};
 
 /// A set or a map of our table.
 ///
@@ -27,12 +30,26 @@ pub enum Set {
     /// A link of the host and a bridge: what comes by the one reaches published ports on the
     /// other by the endpoints' own addresses.
     Trusted,
+    /// Bridges that no new flow leaves, not even to the host.
+    EgressNone,
+    /// Bridges whose new flows lead to the internet, to published ports and nowhere else.
+    EgressInternet,
+    /// Private networks, and those that the host is on.
+    Local(Family),
     /// Whose addresses are hidden behind the host's when they leave for elsewhere.
     Masquerade(Family),
     /// The same with the address of the host that they are hidden behind.
     Source(Family),
     /// Published ports of endpoints by their own addresses.
     Reach(Family),
+    /// Published ports of endpoints that not everybody reaches, however they get there.
+    Limited(Family),
+    /// Who reaches these: what comes by a link of the host.
+    AllowLink(Family),
+    /// What comes from local networks.
+    AllowLocal(Family),
+    /// What comes from networks whose prefixes have this length.
+    Allow(Family, u8),
     /// A bridge with the address of a published sandbox on it: clients that come by that
     /// bridge are hidden behind it, since answers to them would not pass the host.
     Hairpin(Family),
@@ -47,9 +64,40 @@ pub enum Set {
     Range(Family, Proto),
 }
 
+/// Names of sets of sources, by the place of their length.
+const NAMES4: [&str; LENGTHS4.len()] =
+    ["allow4_4", "allow4_8", "allow4_12", "allow4_16", "allow4_20", "allow4_24", "allow4_28", "allow4_32"];
+const NAMES6: [&str; LENGTHS6.len()] = [
+    "allow6_8",
+    "allow6_16",
+    "allow6_24",
+    "allow6_32",
+    "allow6_40",
+    "allow6_48",
+    "allow6_56",
+    "allow6_64",
+    "allow6_72",
+    "allow6_80",
+    "allow6_88",
+    "allow6_96",
+    "allow6_104",
+    "allow6_112",
+    "allow6_120",
+    "allow6_128",
+];
+
+/// Which of the lengths this is: the first that is not shorter.
+const fn place(lengths: &[u8], length: u8) -> usize {
+    let mut place = 0;
+    while place + 1 < lengths.len() && lengths[place] < length {
+        place += 1;
+    }
+    place
+}
+
 impl Set {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 29] = {
+    pub const ALL: [Self; 63] = {
         use Family::{V4, V6};
         use Proto::{Sctp, Tcp, Udp};
         [
@@ -62,12 +110,46 @@ impl Set {
             Self::Routed(V4),
             Self::Routed(V6),
             Self::Trusted,
+            Self::EgressNone,
+            Self::EgressInternet,
+            Self::Local(V4),
+            Self::Local(V6),
             Self::Masquerade(V4),
             Self::Masquerade(V6),
             Self::Source(V4),
             Self::Source(V6),
             Self::Reach(V4),
             Self::Reach(V6),
+            Self::Limited(V4),
+            Self::Limited(V6),
+            Self::AllowLink(V4),
+            Self::AllowLink(V6),
+            Self::AllowLocal(V4),
+            Self::AllowLocal(V6),
+            Self::Allow(V4, 4),
+            Self::Allow(V4, 8),
+            Self::Allow(V4, 12),
+            Self::Allow(V4, 16),
+            Self::Allow(V4, 20),
+            Self::Allow(V4, 24),
+            Self::Allow(V4, 28),
+            Self::Allow(V4, 32),
+            Self::Allow(V6, 8),
+            Self::Allow(V6, 16),
+            Self::Allow(V6, 24),
+            Self::Allow(V6, 32),
+            Self::Allow(V6, 40),
+            Self::Allow(V6, 48),
+            Self::Allow(V6, 56),
+            Self::Allow(V6, 64),
+            Self::Allow(V6, 72),
+            Self::Allow(V6, 80),
+            Self::Allow(V6, 88),
+            Self::Allow(V6, 96),
+            Self::Allow(V6, 104),
+            Self::Allow(V6, 112),
+            Self::Allow(V6, 120),
+            Self::Allow(V6, 128),
             Self::Hairpin(V4),
             Self::Hairpin(V6),
             Self::Itself(V4),
@@ -99,12 +181,24 @@ impl Set {
             Self::Routed(V4) => "routed4",
             Self::Routed(V6) => "routed6",
             Self::Trusted => "trusted",
+            Self::EgressNone => "egress_none",
+            Self::EgressInternet => "egress_internet",
+            Self::Local(V4) => "local4",
+            Self::Local(V6) => "local6",
             Self::Masquerade(V4) => "masquerade4",
             Self::Masquerade(V6) => "masquerade6",
             Self::Source(V4) => "source4",
             Self::Source(V6) => "source6",
             Self::Reach(V4) => "reach4",
             Self::Reach(V6) => "reach6",
+            Self::Limited(V4) => "limited4",
+            Self::Limited(V6) => "limited6",
+            Self::AllowLink(V4) => "allow4_link",
+            Self::AllowLink(V6) => "allow6_link",
+            Self::AllowLocal(V4) => "allow4_local",
+            Self::AllowLocal(V6) => "allow6_local",
+            Self::Allow(V4, length) => NAMES4[place(&LENGTHS4, length)],
+            Self::Allow(V6, length) => NAMES6[place(&LENGTHS6, length)],
             Self::Hairpin(V4) => "hairpin4",
             Self::Hairpin(V6) => "hairpin6",
             Self::Itself(V4) => "itself4",
@@ -137,9 +231,16 @@ impl Set {
         use Family::{V4, V6};
         match self {
             Self::Bridges | Self::Internal | Self::Open(_) | Self::Routed(_) => &[Ifname],
+            Self::EgressNone | Self::EgressInternet => &[Ifname],
             Self::Talk | Self::Apart | Self::Trusted => &[Ifname, Ifname],
-            Self::Masquerade(V4) | Self::Source(V4) => &[Ipv4Addr],
-            Self::Masquerade(V6) | Self::Source(V6) => &[Ipv6Addr],
+            Self::Local(V4) | Self::Masquerade(V4) | Self::Source(V4) => &[Ipv4Addr],
+            Self::Local(V6) | Self::Masquerade(V6) | Self::Source(V6) => &[Ipv6Addr],
+            Self::Limited(V4) | Self::AllowLocal(V4) => &[Ipv4Addr, InetProto, InetService],
+            Self::Limited(V6) | Self::AllowLocal(V6) => &[Ipv6Addr, InetProto, InetService],
+            Self::AllowLink(V4) => &[Ifname, Ipv4Addr, InetProto, InetService],
+            Self::AllowLink(V6) => &[Ifname, Ipv6Addr, InetProto, InetService],
+            Self::Allow(V4, _) => &[Ipv4Addr, Ipv4Addr, InetProto, InetService],
+            Self::Allow(V6, _) => &[Ipv6Addr, Ipv6Addr, InetProto, InetService],
             Self::Hairpin(V4) => &[Ifname, Ipv4Addr],
             Self::Hairpin(V6) => &[Ifname, Ipv6Addr],
             Self::Itself(V4) => &[Ipv4Addr, Ipv4Addr],
@@ -157,6 +258,8 @@ impl Set {
         match self {
             Self::Bridges | Self::Internal | Self::Talk | Self::Apart | Self::Open(_) => &[],
             Self::Routed(_) | Self::Trusted | Self::Reach(_) => &[],
+            Self::EgressNone | Self::EgressInternet | Self::Local(_) => &[],
+            Self::Limited(_) | Self::AllowLink(_) | Self::AllowLocal(_) | Self::Allow(..) => &[],
             Self::Masquerade(_) | Self::Hairpin(_) | Self::Itself(_) => &[],
             Self::Source(V4) => &[Ipv4Addr],
             Self::Source(V6) => &[Ipv6Addr],
@@ -169,7 +272,7 @@ impl Set {
 
     /// Whether keys are intervals.
     pub const fn is_interval(self) -> bool {
-        matches!(self, Self::Masquerade(_) | Self::Source(_) | Self::Range(..))
+        matches!(self, Self::Local(_) | Self::Masquerade(_) | Self::Source(_) | Self::Range(..))
     }
 
     /// Whether elements confine links; the others lead to them.
@@ -179,6 +282,8 @@ impl Set {
         match self {
             Self::Bridges | Self::Internal | Self::Talk | Self::Apart => true,
             Self::Open(_) | Self::Routed(_) | Self::Trusted | Self::Masquerade(_) | Self::Source(_) => true,
+            Self::EgressNone | Self::EgressInternet | Self::Local(_) => true,
+            Self::Limited(_) | Self::AllowLink(_) | Self::AllowLocal(_) | Self::Allow(..) => false,
             Self::Reach(_) | Self::Hairpin(_) | Self::Itself(_) => false,
             Self::Publish(_) | Self::PublishAddr(_) | Self::Range(..) => false,
         }

@@ -8,10 +8,13 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Base, Chain, Field, Hook, Kind, Rule, Set, Statement, Table, Verdict};
-use crate::{Family, Proto};
+use crate::{
+    Family, Proto,
+    access::{LENGTHS4, LENGTHS6},
+};
 
 use Family::{V4, V6};
-use Field::{Daddr, Dport, Iifname, L4proto, Oifname, Saddr};
+use Field::{Block, Daddr, Dport, Iifname, L4proto, Oifname, Saddr};
 use Statement::{
     Counter, Dnat, Icmp, Invalid, Known, Link, Lookup, Masquerade, NeighbourDiscovery, Net, Nfproto, Snat,
     ToHost, Translated,
@@ -21,6 +24,8 @@ const ACCEPT: Statement = Statement::Verdict(Verdict::Accept);
 const DROP: Statement = Statement::Verdict(Verdict::Drop);
 const PUBLISH4: &str = "publish_ipv4";
 const PUBLISH6: &str = "publish_ipv6";
+const SOURCES4: &str = "sources_ipv4";
+const SOURCES6: &str = "sources_ipv6";
 
 /// Our table without elements.
 pub fn skeleton() -> Table {
@@ -30,6 +35,8 @@ pub fn skeleton() -> Table {
         chain("output", Kind::Nat, Hook::Output, -100, output()),
         Chain { name: PUBLISH4, base: None, rules: publish(V4) },
         Chain { name: PUBLISH6, base: None, rules: publish(V6) },
+        Chain { name: SOURCES4, base: None, rules: sources(V4) },
+        Chain { name: SOURCES6, base: None, rules: sources(V6) },
         chain("forward", Kind::Filter, Hook::Forward, 0, forward()),
         chain("postrouting", Kind::Nat, Hook::Postrouting, 100, postrouting()),
     ];
@@ -49,18 +56,22 @@ fn raw() -> Vec<Rule> {
 
 /// From the wire and from our bridges. A port that is published on a loopback
 /// address is not for them. A link-local client could not be answered.
+///
+/// What networks without egress may not send to the host is dropped here: the chain sees the
+/// first packet of a flow only, and none of neighbour discovery, so that it costs others nothing.
 fn prerouting() -> Vec<Rule> {
-    let jump = |chain| Statement::Verdict(Verdict::Jump(chain));
+    let from = |set| lookup(&[Iifname], set);
     vec![
+        drop("to the host, out of a network without egress", [from(Set::EgressNone), ToHost]),
         rule([Nfproto(V4), Net { field: Daddr(V4), not: true, net: loopback4() }, ToHost, jump(PUBLISH4)]),
         rule([Nfproto(V6), Net { field: Saddr(V6), not: true, net: link_local6() }, ToHost, jump(PUBLISH6)]),
+        drop("to the host, out of a network for the internet only", [from(Set::EgressInternet), ToHost]),
     ]
 }
 
 /// From the host itself. The kernel does not route `::1` (there is no
 /// `route_localnet` for IPv6); connections to it are spliced by the engine.
 fn output() -> Vec<Rule> {
-    let jump = |chain| Statement::Verdict(Verdict::Jump(chain));
     vec![
         rule([Nfproto(V4), ToHost, jump(PUBLISH4)]),
         rule([Nfproto(V6), Net { field: Daddr(V6), not: true, net: loopback6() }, ToHost, jump(PUBLISH6)]),
@@ -85,6 +96,27 @@ fn publish(family: Family) -> Vec<Rule> {
     ]
 }
 
+/// Whether the client may reach a port that not everybody reaches: by its link, as a local one, or by
+/// its address, cut to each length that networks are listed with.
+fn sources(family: Family) -> Vec<Rule> {
+    let port = || [Daddr(family), L4proto, Dport];
+    let allowed = |field, set| {
+        let fields: Vec<_> = std::iter::once(field).chain(port()).collect();
+        rule([Nfproto(family), lookup(&fields, set), Statement::Verdict(Verdict::Return)])
+    };
+    let local = lookup(&[Saddr(family)], Set::Local(family));
+    let from_local = lookup(&port(), Set::AllowLocal(family));
+    let lengths: &[u8] = if family == V4 { &LENGTHS4 } else { &LENGTHS6 };
+    let listed = lengths.iter().map(|length| allowed(Block(family, *length), Set::Allow(family, *length)));
+    let mut rules = vec![
+        allowed(Iifname, Set::AllowLink(family)),
+        rule([Nfproto(family), from_local, local, Statement::Verdict(Verdict::Return)]),
+    ];
+    rules.extend(listed);
+    rules.push(drop("not from an allowed source", []));
+    rules
+}
+
 /// Isolation is the default: what enters a bridge of ours was sent from it
 /// before, or to a published port, or the bridges talk. Networks that are routed or open,
 /// and links that are trusted, are exceptions.
@@ -95,16 +127,30 @@ fn forward() -> Vec<Rule> {
     let published = |family| lookup(&[Daddr(family), L4proto, Dport], Set::Reach(family));
     let routed = |family| rule([Nfproto(family), to_routed(family), published(family), ACCEPT]);
     let trusted = || lookup(&[Iifname, Oifname], Set::Trusted);
+    let limited = |family, chain| {
+        let port = lookup(&[Daddr(family), L4proto, Dport], Set::Limited(family));
+        rule([Nfproto(family), port, jump(chain)])
+    };
+    let local = |family| {
+        let to = lookup(&[Daddr(family)], Set::Local(family));
+        let reason = "to a local network, out of a network for the internet only";
+        drop(reason, [lookup(&[Iifname], Set::EgressInternet), Nfproto(family), to])
+    };
     vec![
         rule([Known, ACCEPT]),
         rule([lookup(&[Iifname, Oifname], Set::Talk), ACCEPT]),
         drop("out of an internal network", [lookup(&[Iifname], Set::Internal)]),
         drop("into an internal network", [lookup(&[Oifname], Set::Internal)]),
-        rule([entering(), Translated, ACCEPT]),
         // Bridged frames that pass netfilter are packets of IPv6 here, as ARP is none of IPv4: without
         // it nobody apart could answer what a published port leads to it.
         rule([lookup(&[Iifname, Oifname], Set::Apart), NeighbourDiscovery, ACCEPT]),
+        drop("out of a network without egress", [lookup(&[Iifname], Set::EgressNone)]),
+        limited(V4, SOURCES4),
+        limited(V6, SOURCES6),
+        rule([entering(), Translated, ACCEPT]),
         drop("between endpoints that may not talk", [lookup(&[Iifname, Oifname], Set::Apart)]),
+        local(V4),
+        local(V6),
         open(V4),
         open(V6),
         rule([Nfproto(V4), to_routed(V4), Icmp(V4), ACCEPT]),
@@ -165,6 +211,10 @@ fn rule<const N: usize>(statements: [Statement; N]) -> Rule {
 fn drop<const N: usize>(reason: &'static str, statements: [Statement; N]) -> Rule {
     let statements = statements.into_iter().chain([Counter, DROP]).collect();
     Rule { statements, comment: Some(reason) }
+}
+
+fn jump(chain: &'static str) -> Statement {
+    Statement::Verdict(Verdict::Jump(chain))
 }
 
 fn lookup(fields: &[Field], set: Set) -> Statement {

@@ -16,7 +16,7 @@ fn decide(wishes: &BTreeSet<(u16, bool)>, held: &[PortBinding], published: &Port
     let mappings: Vec<_> = wishes.iter().map(|(port, exact)| wish(*port, *exact)).collect();
     let sandbox = SandboxId::new([1; 32]);
     let ways = [WayIn::HostPorts; 2];
-    let wishes = Wishes { sandbox, mappings: &mappings, held, default_address: None, ways };
+    let wishes = Wishes { sandbox, mappings: &mappings, held, unnamed: Unnamed::Everywhere, ways };
     // The search for free ports does not begin where it did.
     let host = Host { given: Given { port: Some(40_000), ..Given::default() }, ..Host::default() };
     request_ports(published, &wishes, &host).expect("there are ports")

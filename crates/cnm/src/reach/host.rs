@@ -6,12 +6,20 @@ use super::{
     Obstacle, Place, Seen, Step, Verdict, Way,
     way::{By, Packet},
 };
-use crate::{Family, Namespace, Network, PortBinding, Sandbox, model::WayIn, splice::splices};
+use crate::{
+    Family, Namespace, Network, PortBinding, Sandbox, access::Client, driver::bridge::Egress, model::WayIn,
+    splice::splices,
+};
 
 impl<'a> Packet<'a> {
     /// To an address of the host.
     pub(super) fn at_host(&mut self, by: By<'a>) -> Verdict {
         self.steps.push(Step::OfHost);
+        if let By::Bridge(from) = by
+            && egress(from) == Egress::None
+        {
+            return Verdict::Fails(Obstacle::Egress { network: from.id });
+        }
         let Some((sandbox, binding)) = self.published() else { return self.own(by) };
         let gateway = self.model.gateway_endpoint(&sandbox.id, self.family());
         let to = gateway.and_then(|endpoint| endpoint.address(self.family()));
@@ -32,6 +40,9 @@ impl<'a> Packet<'a> {
     /// The host's own stack.
     fn own(&self, by: By<'a>) -> Verdict {
         let way = match by {
+            By::Bridge(from) if egress(from) != Egress::Any => {
+                return Verdict::Fails(Obstacle::Egress { network: from.id });
+            }
             By::Own => Way::Within,
             By::Wire => Way::Wire,
             By::Bridge(network) => Way::Link(network.id),
@@ -43,7 +54,7 @@ impl<'a> Packet<'a> {
     fn published(&self) -> Option<(&'a Sandbox, &'a PortBinding)> {
         let model = self.model;
         // A client that sends to the unspecified address means a loopback one.
-        let at = if self.to.is_unspecified() { loopback(self.family()) } else { self.to };
+        let at = if self.to.is_unspecified() { self.family().loopback() } else { self.to };
         let sandbox = model.sandbox(model.ports().holder(self.proto?, at, self.port)?)?;
         let is_open =
             Family::BOTH.iter().any(|family| model.gateway_endpoint(&sandbox.id, *family).is_some());
@@ -71,6 +82,11 @@ impl<'a> Packet<'a> {
         {
             return Verdict::Fails(Obstacle::Internal { network: from.id });
         }
+        // Neighbours that may talk are let through before anybody asks where from.
+        let is_neighbour = matches!(by, By::Bridge(from) if from.id == network.id && talks(from));
+        if !is_neighbour && !self.admits(self.client(by), at.0, at.1) {
+            return Verdict::Fails(Obstacle::NotAllowed { sandbox: to.id });
+        }
         let seen = match by {
             By::Own if self.to.is_loopback() || self.to.is_unspecified() => Seen::Bridge,
             By::Bridge(from) if from.id == network.id && self.from != Place::Sandbox(to.id) => {
@@ -92,7 +108,7 @@ impl<'a> Packet<'a> {
         let found = splices(self.model, &sandbox.id).into_iter().find(|splice| {
             let is_at = splice.listen == self.to
                 || splice.listen == self.family().unspecified()
-                || (self.to.is_unspecified() && splice.listen == loopback(self.family()));
+                || (self.to.is_unspecified() && splice.listen == self.family().loopback());
             is_at && Some(splice.proto) == self.proto && splice.target(self.port).is_some()
         });
         let Some(splice) = found else { return self.own(by) };
@@ -106,13 +122,24 @@ impl<'a> Packet<'a> {
         {
             return Verdict::Fails(Obstacle::Internal { network: from.id });
         }
+        if let By::Bridge(from) = by
+            && egress(from) != Egress::Any
+        {
+            return Verdict::Fails(Obstacle::Egress { network: from.id });
+        }
+        // The engine does not know by which link a connection came.
+        let client = self.client(by).map(|client| Client { link: None, ..client });
+        if !self.admits(client, splice.to, port) {
+            return Verdict::Fails(Obstacle::NotAllowed { sandbox: sandbox.id });
+        }
         self.arrives(Place::Sandbox(sandbox.id), (splice.to, port), Way::Carried, Seen::Bridge)
     }
 }
 
-fn loopback(family: Family) -> IpAddr {
-    match family {
-        Family::V4 => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-        Family::V6 => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
-    }
+fn egress(network: &Network) -> Egress {
+    network.bridge().map_or(Egress::Any, |config| config.egress)
+}
+
+fn talks(network: &Network) -> bool {
+    network.bridge().is_some_and(|config| config.inter_container)
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     Attachment, Delta, DnsSettings, Driver, Endpoint, EndpointId, EndpointSettings, Ipam, Namespace, Network,
-    PortBinding, Sandbox, Subnet, driver::bridge::Options,
+    PortBinding, Ports, Sandbox, Subnet,
+    access::{Access, LinkName, allow_list},
+    driver::bridge::Options,
 };
 use Proto::{Tcp, Udp};
 
@@ -29,6 +31,14 @@ const NETS: &[Net] = &[
     Net(5, "open", false, &[(MODE, "nat-unprotected")], &[("10.5.0.0/24", "10.5.0.1")]),
     Net(6, "routed", false, &[(MODE, "routed")], &[("10.6.0.0/24", "10.6.0.1")]),
     Net(7, "isolated", true, &[(MODE, "isolated")], &[("10.7.0.0/24", "10.7.0.1")]),
+    Net(
+        8,
+        "dmz",
+        false,
+        &[("tombolo.egress", "internet")],
+        &[("10.8.0.0/24", "10.8.0.1"), ("fd08::/64", "fd08::1")],
+    ),
+    Net(9, "shut", false, &[("tombolo.egress", "none")], &[("10.9.0.0/24", "10.9.0.1")]),
     Net(4, "apart", false, &[(ICC, "false")], &[("10.4.0.0/24", "10.4.0.1")]),
 ];
 
@@ -49,7 +59,14 @@ const SANDBOXES: &[Member] = &[
     (11, "alone", &[(7, 2)]),
     (12, "alone2", &[(7, 3)]),
     (13, "shy", &[(4, 11), (5, 11)]),
+    (14, "proxy", &[(8, 2)]),
+    (15, "sink", &[(9, 2)]),
+    (16, "sink2", &[(9, 3)]),
+    (17, "listed", &[(1, 17)]),
 ];
+
+/// What narrows the ports of the last one, and those that it publishes by default.
+const LIST: &str = "10.8.0.0/24,70=wg0,70=203.0.113.0/25,73=0.0.0.0/0";
 
 const PORTS: &[(u8, Proto, &str, u16, u16, u16)] = &[
     (1, Tcp, "0.0.0.0", 8080, 8080, 80),
@@ -62,6 +79,14 @@ const PORTS: &[(u8, Proto, &str, u16, u16, u16)] = &[
     (4, Tcp, "0.0.0.0", 6000, 6000, 60),
     (9, Tcp, "0.0.0.0", 6100, 6100, 61),
     (10, Tcp, "0.0.0.0", 6200, 6200, 62),
+    (14, Tcp, "0.0.0.0", 6300, 6300, 63),
+    (15, Tcp, "0.0.0.0", 6400, 6400, 64),
+    (17, Tcp, "0.0.0.0", 7700, 7700, 70),
+    (17, Udp, "0.0.0.0", 7700, 7700, 70),
+    (17, Tcp, "::", 7700, 7700, 70),
+    (17, Tcp, "0.0.0.0", 7703, 7703, 73),
+    (1, Tcp, "0.0.0.0", 7800, 7800, 78),
+    (5, Tcp, "::", 7900, 7900, 79),
 ];
 
 const fn id(n: u8) -> SandboxId {
@@ -113,11 +138,15 @@ fn model() -> Model {
             ports: ports.collect(),
             exposed: Vec::new(),
             ready: true,
+            access: Access {
+                allow: if *name == "listed" { allow_list(LIST).expect("a list") } else { Vec::new() },
+                local: [78, 79].map(|port| Ports { proto: Tcp, range: port..=port }).into(),
+            },
         });
         for (order, (net, last)) in (0..).zip(*networks) {
             let pools = NETS.iter().find(|of| of.0 == *net).expect("a network").4;
             delta.put_endpoint(Endpoint {
-                id: EndpointId::new([n * 16 + net; 32]),
+                id: EndpointId::new(std::array::from_fn(|place| if place == 0 { *n } else { *net })),
                 name: (*name).to_owned(),
                 network: NetworkId::new([*net; 32]),
                 owner: (*name).to_owned(),
@@ -136,6 +165,12 @@ fn place(name: &str) -> Place {
     match name {
         "host" => Place::Host,
         "outside" => Place::Outside,
+        // `203.0.113.9@wg0`: a neighbour by its address and link.
+        name if name.contains('@') => {
+            let (address, link) = name.split_once('@').expect("both");
+            let address = address.parse().expect("an address");
+            Place::Neighbour(Neighbour { address, link: LinkName::new(link) })
+        }
         name => SANDBOXES
             .iter()
             .find(|(_, of, _)| *of == name)
@@ -178,6 +213,62 @@ fn neighbours_reach_each_other_at_every_port() {
     check("client", Tcp, "127.0.0.1", 80, "client 127.0.0.1:80 Own");
     check("none", Tcp, "::1", 80, "none [::1]:80 Own");
     check("client", Tcp, "fe80::1", 80, "needs-link");
+}
+
+#[test]
+fn a_listed_port_is_for_who_is_listed() {
+    let at = |from: &str, expected: &str| check(from, Tcp, "198.51.100.1", 7700, expected);
+    let arrives = "listed 10.1.0.17:70 Own";
+    at("outside", "not-allowed");
+    at("203.0.113.5@eth0", arrives);
+    at("203.0.113.200@eth0", "not-allowed");
+    at("203.0.113.200@wg0", arrives);
+    at("proxy", arrives);
+    at("data", "not-allowed");
+    at("host", arrives);
+    // Neighbours reach it anyway.
+    at("client", "listed 10.1.0.17:70 Neighbour");
+    check("203.0.113.5@eth0", Udp, "198.51.100.1", 7700, "not-allowed");
+    check("proxy", Udp, "198.51.100.1", 7700, "listed 10.1.0.17:70 Own");
+    check("outside", Tcp, "198.51.100.1", 7703, "listed 10.1.0.17:73 Own");
+    // No IPv6 address is listed.
+    check("outside", Tcp, "2001:db8::1", 7700, "not-allowed");
+    check("2001:db8::9@wg0", Tcp, "2001:db8::1", 7700, "listed [fd01::11]:70 Own");
+}
+
+#[test]
+fn what_is_local_by_default_is_for_local_clients() {
+    check("outside", Tcp, "198.51.100.1", 7800, "not-allowed");
+    check("203.0.113.5@eth0", Tcp, "198.51.100.1", 7800, "not-allowed");
+    check("192.168.7.7@eth0", Tcp, "198.51.100.1", 7800, "web 10.1.0.2:78 Own");
+    check("data", Tcp, "198.51.100.1", 7800, "web 10.1.0.2:78 Own");
+    check("host", Tcp, "127.0.0.1", 7800, "web 10.1.0.2:78 Bridge");
+    // The engine carries it, and asks the same.
+    check("2001:db8::5@eth0", Tcp, "2001:db8::1", 7900, "not-allowed");
+    check("fd77::5@eth0", Tcp, "2001:db8::1", 7900, "left 10.4.0.2:79 Bridge");
+    check("host", Tcp, "2001:db8::1", 7900, "left 10.4.0.2:79 Bridge");
+}
+
+#[test]
+fn egress_is_what_the_network_says() {
+    check("proxy", Tcp, "203.0.113.9", 443, "leaves hidden");
+    check("proxy", Tcp, "192.168.1.1", 443, "egress");
+    check("proxy", Tcp, "fd77::1", 443, "egress");
+    check("proxy", Tcp, "2001:db8:1::1", 443, "leaves hidden");
+    check("proxy", Tcp, "10.8.0.1", 22, "egress");
+    check("proxy", Tcp, "198.51.100.1", 22, "egress");
+    check("proxy", Tcp, "198.51.100.1", 8080, "web 10.1.0.2:80 Own");
+    check("proxy", Tcp, "10.6.0.2", 62, "egress");
+    check("proxy", Tcp, "10.1.0.2", 80, "egress");
+    // Carried by the engine: it would be the host that it connects to.
+    check("proxy", Tcp, "2001:db8::1", 7900, "egress");
+    check("sink", Tcp, "203.0.113.9", 443, "egress");
+    check("sink", Tcp, "198.51.100.1", 8080, "egress");
+    check("sink", Tcp, "10.9.0.1", 22, "egress");
+    check("sink", Tcp, "10.9.0.3", 80, "sink2 10.9.0.3:80 Own");
+    check("outside", Tcp, "198.51.100.1", 6400, "sink 10.9.0.2:64 Own");
+    check("host", Tcp, "10.9.0.2", 22, "sink 10.9.0.2:22 Own");
+    check("client", Tcp, "198.51.100.1", 6300, "proxy 10.8.0.2:63 Own");
 }
 
 #[test]

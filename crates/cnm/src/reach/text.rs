@@ -1,7 +1,11 @@
 //! What a packet meets, for people.
 
 use super::{Obstacle, Place, Seen, Step, Verdict, Way};
-use crate::{Model, NetworkId, SandboxId};
+use crate::{
+    Model, NetworkId, SandboxId,
+    access::ALLOW,
+    driver::bridge::{EGRESS, Egress},
+};
 
 /// What a person calls a sandbox: the name of its first endpoint, else whose it is.
 pub fn label(model: &Model, sandbox: &SandboxId) -> String {
@@ -15,12 +19,18 @@ fn network(model: &Model, id: &NetworkId) -> String {
     model.network(id).map_or_else(|| id.short(), |network| network.name.clone())
 }
 
+fn egress(model: &Model, id: &NetworkId) -> &'static str {
+    let config = model.network(id).and_then(|network| network.bridge());
+    config.map_or(Egress::Any, |config| config.egress).name()
+}
+
 impl Place {
     /// `the host`, `outside`, or the sandbox's label.
     pub fn label(&self, model: &Model) -> String {
         match self {
             Self::Host => "the host".to_owned(),
             Self::Outside => "outside".to_owned(),
+            Self::Neighbour(neighbour) => neighbour.address.to_string(),
             Self::Sandbox(sandbox) => label(model, sandbox),
         }
     }
@@ -70,6 +80,8 @@ impl Obstacle {
             Self::AnswersApart { .. } => "answers-apart",
             Self::Internal { .. } => "internal",
             Self::NotPublished { .. } => "not-published",
+            Self::Egress { .. } => "egress",
+            Self::NotAllowed { .. } => "not-allowed",
             Self::NotCarried { .. } => "not-carried",
         }
     }
@@ -103,6 +115,19 @@ impl Obstacle {
                 format!(
                     "containers on network {} are reached from elsewhere by published ports only",
                     name(id)
+                )
+            }
+            Self::Egress { network: id } => {
+                format!(
+                    "new flows out of network {} do not lead there ({EGRESS}={})",
+                    name(id),
+                    egress(model, id)
+                )
+            }
+            Self::NotAllowed { sandbox } => {
+                format!(
+                    "the port of {} is reached from some sources only, and this is none",
+                    label(model, sandbox)
                 )
             }
             Self::NotCarried { sandbox } => {
@@ -142,6 +167,13 @@ impl Obstacle {
             Self::NotPublished { network: id } => format!(
                 "publish the port (run -p) and use an address of the host, or connect the client: tombolo network connect {} CLIENT",
                 name(id)
+            ),
+            Self::Egress { .. } => {
+                "connect the client to a network that leads there, or to that of the server".to_owned()
+            }
+            Self::NotAllowed { sandbox } => format!(
+                "add the client to the list: tombolo update --publish-allow …, or see {ALLOW} of {} and its network",
+                label(model, sandbox)
             ),
             Self::NotCarried { sandbox } => format!(
                 "use an address of the host of the other family, or connect {} to a network with both",

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::{Arrival, Departure, Obstacle, Place, Seen, Step, Verdict, Way};
+use super::{Arrival, Departure, Neighbour, Obstacle, Place, Seen, Step, Verdict, Way};
 use crate::{
     Endpoint, Family, Model, Namespace, Network, Proto, SandboxId,
-    driver::bridge::{Config, GatewayMode},
+    access::{Client, LinkName, Lists, admits, is_local},
+    driver::bridge::{Config, Egress, GatewayMode},
 };
 
 /// A packet on its way.
@@ -48,7 +49,7 @@ impl<'a> Packet<'a> {
         match self.place(from) {
             None => Verdict::Fails(no_sandbox(from)),
             Some(Place::Host) => self.routed(By::Own),
-            Some(Place::Outside) => self.routed(By::Wire),
+            Some(Place::Outside | Place::Neighbour(_)) => self.routed(By::Wire),
             Some(Place::Sandbox(sandbox)) => self.out_of(&sandbox, family),
         }
     }
@@ -146,6 +147,9 @@ impl<'a> Packet<'a> {
         if network.internal {
             return Verdict::Fails(Obstacle::Internal { network: network.id });
         }
+        if self.is_kept_in(network) {
+            return Verdict::Fails(Obstacle::Egress { network: network.id });
+        }
         let family = self.family();
         let hides = |config: &Config| config.masquerade && config.gateway_mode(family).translates();
         let hidden = network.bridge().is_some_and(hides);
@@ -168,13 +172,16 @@ impl<'a> Packet<'a> {
             By::Wire | By::Bridge(..) if network.internal => {
                 Verdict::Fails(Obstacle::Internal { network: id })
             }
-            By::Wire => self.foreign(None, network),
-            By::Bridge(from) => self.foreign(Some(from), network),
+            By::Bridge(from) if self.is_kept_in(from) => {
+                Verdict::Fails(Obstacle::Egress { network: from.id })
+            }
+            By::Wire | By::Bridge(..) => self.foreign(by, network),
         }
     }
 
     /// Into a network by an address of it, as its gateway mode allows.
-    fn foreign(&self, from: Option<&Network>, network: &Network) -> Verdict {
+    fn foreign(&self, by: By<'a>, network: &Network) -> Verdict {
+        let from = if let By::Bridge(from) = by { Some(from) } else { None };
         let (id, held) = (network.id, holder(self.model, network, self.to));
         let mode = network.bridge().map(|config| config.gateway_mode(self.family()));
         let open = match (mode, held) {
@@ -195,12 +202,59 @@ impl<'a> Packet<'a> {
             Some((_, sandbox)) if open && !answers(&sandbox) => {
                 Verdict::Fails(Obstacle::AnswersApart { network: from.map_or(id, |from| from.id) })
             }
+            Some((_, sandbox))
+                if open
+                    && self.is_published_inside(&sandbox)
+                    && !self.admits(self.client(by), self.to, self.port) =>
+            {
+                Verdict::Fails(Obstacle::NotAllowed { sandbox })
+            }
             Some((_, sandbox)) if open => {
                 self.arrives(Place::Sandbox(sandbox), (self.to, self.port), Way::Routed(id), Seen::Own)
             }
             None if open => Verdict::Fails(Obstacle::Nobody { network: id, address: self.to }),
             _ => Verdict::Fails(Obstacle::NotPublished { network: id }),
         }
+    }
+
+    /// Whether new flows out of a network do not lead to where the packet goes.
+    fn is_kept_in(&self, network: &Network) -> bool {
+        match network.bridge().map_or(Egress::Any, |config| config.egress) {
+            Egress::Any => false,
+            Egress::Internet => is_local(self.to),
+            Egress::None => true,
+        }
+    }
+
+    /// Whether a client is one of those who reach the published port of whoever holds an address.
+    pub(super) fn admits(&self, client: Option<Client<'_>>, at: IpAddr, port: u16) -> bool {
+        let network = self.model.network_by_pool(&at.into());
+        let endpoint = network.and_then(|network| self.model.endpoint_by_address(&network.id, at));
+        let sandbox = endpoint.and_then(|endpoint| self.model.sandbox(endpoint.sandbox()?));
+        let (Some(network), Some(endpoint), Some(sandbox)) = (network, endpoint, sandbox) else {
+            return true;
+        };
+        let (Some(client), Some(proto)) = (client, self.proto) else { return true };
+        let lists = Lists::of(sandbox, endpoint, network);
+        lists.sources(self.family(), proto, port).is_none_or(|sources| admits(&sources, client))
+    }
+
+    /// What lists of sources know of the client; none of the host, which they do not concern.
+    pub(super) fn client(&self, by: By<'a>) -> Option<Client<'_>> {
+        Some(match (by, &self.from) {
+            (By::Own, _) => return None,
+            (By::Wire, Place::Neighbour(Neighbour { address, link })) => {
+                Client { address: Some(*address), link: link.as_ref().map(LinkName::as_str) }
+            }
+            (By::Bridge(network), Place::Sandbox(sandbox)) => {
+                let mut own = self.model.endpoints_of_sandbox(sandbox);
+                let own = own.find(|endpoint| endpoint.network == network.id);
+                let address = own.and_then(|endpoint| endpoint.address(self.family()));
+                let link = network.bridge().map(|config| config.link.as_str());
+                Client { address: address.map(|net| net.addr()), link }
+            }
+            (By::Wire | By::Bridge(_), _) => Client::default(),
+        })
     }
 
     /// Whether the answer of a sandbox gets back to a client on this network: one that is on it, too,
@@ -225,7 +279,9 @@ impl<'a> Packet<'a> {
 fn no_sandbox(from: Place) -> Obstacle {
     match from {
         Place::Sandbox(sandbox) => Obstacle::NoSandbox(sandbox),
-        Place::Host | Place::Outside => unreachable!("the host and its neighbours are always there"),
+        Place::Host | Place::Outside | Place::Neighbour(_) => {
+            unreachable!("the host and its neighbours are always there")
+        }
     }
 }
 

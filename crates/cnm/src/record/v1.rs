@@ -9,7 +9,12 @@ use std::{
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
-use crate::{EndpointId, Mac, NetworkId, SandboxId, driver::bridge, model};
+use crate::{
+    EndpointId, Mac, NetworkId, SandboxId,
+    access::{Access, Allow},
+    driver::bridge,
+    model,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +77,11 @@ pub struct Sandbox {
     /// Absent where it is not so, as from records that do not know of it.
     #[serde(default, skip_serializing_if = "is_false")]
     follows_host: bool,
+    /// Absent where everybody reaches every port, as from records that know of no lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    allow: Vec<Allow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    local: Vec<Ports>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -341,7 +351,7 @@ impl From<Driver> for model::Driver {
 
 impl From<model::Sandbox> for Sandbox {
     fn from(sandbox: model::Sandbox) -> Self {
-        let model::Sandbox { id, owner, namespace, dns, ports, exposed, ready } = sandbox;
+        let model::Sandbox { id, owner, namespace, dns, ports, exposed, ready, access } = sandbox;
         let model::DnsSettings { hostname, domainname, servers, search, options, .. } = dns;
         let model::DnsSettings { extra_hosts, follows_host, .. } = dns;
         Self {
@@ -358,6 +368,8 @@ impl From<model::Sandbox> for Sandbox {
             exposed: all(exposed),
             unready: !ready,
             follows_host,
+            allow: access.allow,
+            local: all(access.local),
         }
     }
 }
@@ -378,11 +390,14 @@ impl From<Sandbox> for model::Sandbox {
             exposed,
             unready,
             follows_host,
+            allow,
+            local,
         } = sandbox;
         let dns =
             model::DnsSettings { hostname, domainname, servers, search, options, extra_hosts, follows_host };
         let (ports, exposed, ready) = (all(ports), all(exposed), !unready);
-        Self { id, owner, namespace: namespace.into(), dns, ports, exposed, ready }
+        let (namespace, access) = (namespace.into(), Access { allow, local: all(local) });
+        Self { id, owner, namespace, dns, ports, exposed, ready, access }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::v1::{Subnet, all};
-use crate::{NetworkId, driver::bridge, model, spec};
+use crate::{NetworkId, access::Allow, driver::bridge, model, spec};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +86,16 @@ struct Bridge {
     source_v4: Option<Ipv4Addr>,
     source_v6: Option<Ipv6Addr>,
     announcement: Announcement,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    publish: Option<bridge::PublishDefault>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    allow: Vec<Allow>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    egress: bridge::Egress,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,7 +156,7 @@ macro_rules! variants {
 
 both!(bridge::Config, Bridge, {
     link, mtu, inter_container, masquerade, host_binding, interface_prefix, default, gateway_v4, gateway_v6,
-    trusted, inhibit_v4, source_v4, source_v6, announcement,
+    trusted, inhibit_v4, source_v4, source_v6, announcement, publish, allow, egress,
 });
 both!(spec::PoolForm, Pool, { subnet, range, gateway, auxiliary });
 both!(bridge::Announcement, Announcement, { count, interval });

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use thiserror::Error;
 
-use crate::{EndpointSettings, Family, Link, LinkTarget, Mac, Network, driver::bridge};
+use crate::{EndpointSettings, Family, Link, LinkTarget, Mac, Network, access::AllowError, driver::bridge};
 
 /// What a user wrote about the endpoint of one network; what is empty was not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub enum EndpointProblem {
         "unrecognised network interface sysctl '{text}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'"
     )]
     Sysctl { text: String },
+    #[error(transparent)]
+    Allow(AllowError),
     #[error("unknown option {option:?} of an endpoint")]
     UnknownOption { option: String },
 }

@@ -7,9 +7,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{HELD_PORTS, Key, Netns, Ns, Object, Route, State};
 use crate::{
     Delta, Endpoint, Family, Model, Namespace, Network, NetworkId, PortBinding, Sandbox, SandboxId,
+    access::{Lists, local_networks},
     driver::bridge::{GatewayMode, rules},
     model::WayIn,
-    nft::{self, Digest},
+    nft::{self, Digest, Set, Value},
 };
 
 /// A part of a model: networks without their endpoints, and sandboxes with theirs.
@@ -56,7 +57,7 @@ pub fn kernel_state(model: &Model) -> State {
 pub fn kernel_state_of(model: &Model, scope: &Scope) -> State {
     let networks = scope.networks.iter().filter_map(|id| model.network(id));
     let sandboxes = scope.sandboxes.iter().filter_map(|id| model.sandbox(id));
-    let mut state: State = table(model).into_iter().collect();
+    let mut state: State = table(model);
     state.extend(networks.flat_map(|network| network.driver.network_objects(network)));
     for sandbox in sandboxes {
         match &sandbox.namespace {
@@ -68,11 +69,16 @@ pub fn kernel_state_of(model: &Model, scope: &Scope) -> State {
     state
 }
 
-/// The table is there as long as a network needs it.
-fn table(model: &Model) -> Option<(Key, Object)> {
+/// The table is there as long as a network needs it, and what is true of the host with it.
+fn table(model: &Model) -> State {
     static DIGEST: LazyLock<Digest> = LazyLock::new(|| nft::skeleton().digest());
-    let needed = model.networks().any(|network| network.bridge().is_some());
-    needed.then(|| (Key::Table, Object::Table(*DIGEST)))
+    if !model.networks().any(|network| network.bridge().is_some()) {
+        return State::new();
+    }
+    let local = |family| local_networks(family).into_iter().map(move |net| (Set::Local(family), net));
+    let local = Family::BOTH.into_iter().flat_map(local);
+    let element = |(set, net)| (Key::Guard(set, vec![Value::Net(net)]), Object::Element(Vec::new()));
+    std::iter::once((Key::Table, Object::Table(*DIGEST))).chain(local.map(element)).collect()
 }
 
 /// A network stack with all its endpoints, default routes and ports.
@@ -98,6 +104,7 @@ fn sandbox_objects(model: &Model, sandbox: &Sandbox, netns: Netns, state: &mut S
             state.extend(to.into_iter().flat_map(|to| published(&bindings, &members, to.addr())));
         }
         for (endpoint, network) in &members {
+            state.extend(limited(sandbox, &bindings, (endpoint, network), family));
             let is_gateway = gateway.is_some_and(|gateway| gateway.id == endpoint.id);
             let address = endpoint.address(family).filter(|_| is_reached(network, family, is_gateway));
             let reached =
@@ -105,6 +112,20 @@ fn sandbox_objects(model: &Model, sandbox: &Sandbox, netns: Netns, state: &mut S
             state.extend(address.into_iter().flat_map(reached));
         }
     }
+}
+
+/// Who reaches the published ports at an endpoint's address, where that is not everybody.
+fn limited(
+    sandbox: &Sandbox,
+    bindings: &[&PortBinding],
+    (endpoint, network): (&Endpoint, &Network),
+    family: Family,
+) -> Vec<(Key, Object)> {
+    let lists = Lists::of(sandbox, endpoint, network);
+    let Some(address) = endpoint.address(family).filter(|_| !network.internal && !lists.is_empty()) else {
+        return Vec::new();
+    };
+    bindings.iter().flat_map(|binding| rules::limited(binding, address.addr(), &lists)).collect()
 }
 
 /// Whether any network leads out of a sandbox.

@@ -39,6 +39,24 @@ table inet tombolo {
 		type ifname . ifname
 	}
 
+	set egress_none {
+		type ifname
+	}
+
+	set egress_internet {
+		type ifname
+	}
+
+	set local4 {
+		type ipv4_addr
+		flags interval
+	}
+
+	set local6 {
+		type ipv6_addr
+		flags interval
+	}
+
 	set masquerade4 {
 		type ipv4_addr
 		flags interval
@@ -65,6 +83,126 @@ table inet tombolo {
 
 	set reach6 {
 		type ipv6_addr . inet_proto . inet_service
+	}
+
+	set limited4 {
+		type ipv4_addr . inet_proto . inet_service
+	}
+
+	set limited6 {
+		type ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow4_link {
+		type ifname . ipv4_addr . inet_proto . inet_service
+	}
+
+	set allow6_link {
+		type ifname . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow4_local {
+		type ipv4_addr . inet_proto . inet_service
+	}
+
+	set allow6_local {
+		type ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow4_4 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service
+	}
+
+	set allow4_8 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service
+	}
+
+	set allow4_12 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service
+	}
+
+	set allow4_16 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service
+	}
+
+	set allow4_20 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service
+	}
+
+	set allow4_24 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service
+	}
+
+	set allow4_28 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service
+	}
+
+	set allow4_32 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service
+	}
+
+	set allow6_8 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_16 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_24 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_32 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_40 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_48 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_56 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_64 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_72 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_80 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_88 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_96 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_104 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_112 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_120 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
+	}
+
+	set allow6_128 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service
 	}
 
 	set hairpin4 {
@@ -137,8 +275,10 @@ table inet tombolo {
 
 	chain prerouting {
 		type nat hook prerouting priority -100; policy accept;
+		iifname @egress_none fib daddr type local counter drop comment "to the host, out of a network without egress"
 		meta nfproto ipv4 ip daddr != 127.0.0.0/8 fib daddr type local jump publish_ipv4
 		meta nfproto ipv6 ip6 saddr != fe80::/10 fib daddr type local jump publish_ipv6
+		iifname @egress_internet fib daddr type local counter drop comment "to the host, out of a network for the internet only"
 	}
 
 	chain output {
@@ -163,15 +303,56 @@ table inet tombolo {
 		meta l4proto sctp dnat ip6 to th dport map @range6_sctp
 	}
 
+	chain sources_ipv4 {
+		meta nfproto ipv4 iifname . ip daddr . meta l4proto . th dport @allow4_link return
+		meta nfproto ipv4 ip daddr . meta l4proto . th dport @allow4_local ip saddr @local4 return
+		meta nfproto ipv4 ip saddr & 240.0.0.0 . ip daddr . meta l4proto . th dport @allow4_4 return
+		meta nfproto ipv4 ip saddr & 255.0.0.0 . ip daddr . meta l4proto . th dport @allow4_8 return
+		meta nfproto ipv4 ip saddr & 255.240.0.0 . ip daddr . meta l4proto . th dport @allow4_12 return
+		meta nfproto ipv4 ip saddr & 255.255.0.0 . ip daddr . meta l4proto . th dport @allow4_16 return
+		meta nfproto ipv4 ip saddr & 255.255.240.0 . ip daddr . meta l4proto . th dport @allow4_20 return
+		meta nfproto ipv4 ip saddr & 255.255.255.0 . ip daddr . meta l4proto . th dport @allow4_24 return
+		meta nfproto ipv4 ip saddr & 255.255.255.240 . ip daddr . meta l4proto . th dport @allow4_28 return
+		meta nfproto ipv4 ip saddr . ip daddr . meta l4proto . th dport @allow4_32 return
+		counter drop comment "not from an allowed source"
+	}
+
+	chain sources_ipv6 {
+		meta nfproto ipv6 iifname . ip6 daddr . meta l4proto . th dport @allow6_link return
+		meta nfproto ipv6 ip6 daddr . meta l4proto . th dport @allow6_local ip6 saddr @local6 return
+		meta nfproto ipv6 ip6 saddr & ff00:: . ip6 daddr . meta l4proto . th dport @allow6_8 return
+		meta nfproto ipv6 ip6 saddr & ffff:: . ip6 daddr . meta l4proto . th dport @allow6_16 return
+		meta nfproto ipv6 ip6 saddr & ffff:ff00:: . ip6 daddr . meta l4proto . th dport @allow6_24 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:: . ip6 daddr . meta l4proto . th dport @allow6_32 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ff00:: . ip6 daddr . meta l4proto . th dport @allow6_40 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ffff:: . ip6 daddr . meta l4proto . th dport @allow6_48 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ffff:ff00:: . ip6 daddr . meta l4proto . th dport @allow6_56 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ffff:ffff:: . ip6 daddr . meta l4proto . th dport @allow6_64 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ffff:ffff:ff00:: . ip6 daddr . meta l4proto . th dport @allow6_72 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ffff:ffff:ffff:: . ip6 daddr . meta l4proto . th dport @allow6_80 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ffff:ffff:ffff:ff00:: . ip6 daddr . meta l4proto . th dport @allow6_88 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ffff:ffff:ffff:ffff:: . ip6 daddr . meta l4proto . th dport @allow6_96 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ffff:ffff:ffff:ffff:ff00:0 . ip6 daddr . meta l4proto . th dport @allow6_104 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ffff:ffff:ffff:ffff:ffff:0 . ip6 daddr . meta l4proto . th dport @allow6_112 return
+		meta nfproto ipv6 ip6 saddr & ffff:ffff:ffff:ffff:ffff:ffff:ffff:ff00 . ip6 daddr . meta l4proto . th dport @allow6_120 return
+		meta nfproto ipv6 ip6 saddr . ip6 daddr . meta l4proto . th dport @allow6_128 return
+		counter drop comment "not from an allowed source"
+	}
+
 	chain forward {
 		type filter hook forward priority 0; policy accept;
 		ct state established,related accept
 		iifname . oifname @talk accept
 		iifname @internal counter drop comment "out of an internal network"
 		oifname @internal counter drop comment "into an internal network"
-		oifname @bridges ct status dnat accept
 		iifname . oifname @apart icmpv6 type 135-136 accept
+		iifname @egress_none counter drop comment "out of a network without egress"
+		meta nfproto ipv4 ip daddr . meta l4proto . th dport @limited4 jump sources_ipv4
+		meta nfproto ipv6 ip6 daddr . meta l4proto . th dport @limited6 jump sources_ipv6
+		oifname @bridges ct status dnat accept
 		iifname . oifname @apart counter drop comment "between endpoints that may not talk"
+		iifname @egress_internet meta nfproto ipv4 ip daddr @local4 counter drop comment "to a local network, out of a network for the internet only"
+		iifname @egress_internet meta nfproto ipv6 ip6 daddr @local6 counter drop comment "to a local network, out of a network for the internet only"
 		meta nfproto ipv4 oifname @open4 accept
 		meta nfproto ipv6 oifname @open6 accept
 		meta nfproto ipv4 oifname @routed4 meta l4proto icmp accept
@@ -203,6 +384,15 @@ nft 'add element inet tombolo bridges { "br-web" }'
 nft 'add element inet tombolo bridges { "p0" }'
 nft 'add element inet tombolo apart { "br-web" . "br-web" }'
 nft 'add element inet tombolo apart { "p0" . "p0" }'
+nft 'add element inet tombolo local4 { 10.0.0.0/8 }'
+nft 'add element inet tombolo local4 { 100.64.0.0/10 }'
+nft 'add element inet tombolo local4 { 127.0.0.0/8 }'
+nft 'add element inet tombolo local4 { 169.254.0.0/16 }'
+nft 'add element inet tombolo local4 { 172.16.0.0/12 }'
+nft 'add element inet tombolo local4 { 192.168.0.0/16 }'
+nft 'add element inet tombolo local6 { ::1/128 }'
+nft 'add element inet tombolo local6 { fc00::/7 }'
+nft 'add element inet tombolo local6 { fe80::/10 }'
 nft 'add element inet tombolo masquerade4 { 172.17.0.0/24 }'
 nft 'add element inet tombolo masquerade4 { 172.18.0.0/24 }'
 nft 'add element inet tombolo masquerade6 { fd00:17::/64 }'

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use cnm::{
     Attachment, Delta, DnsSettings, Driver, Endpoint, EndpointId, EndpointSettings, Ipam, Mac, Model,
     Namespace, Network, NetworkId, PortBinding, Proto, Sandbox, SandboxId, Subnet,
-    driver::bridge::{Config, GatewayMode},
+    access::{Access, Allow},
+    driver::bridge::{Config, Egress, GatewayMode},
 };
 use proptest::prelude::*;
 
@@ -34,6 +35,8 @@ struct NetworkPlot {
     modes: (GatewayMode, GatewayMode),
     /// A trusted link, a named source, somebody else's gateway.
     special: (bool, bool, bool),
+    egress: Egress,
+    listed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +44,8 @@ struct SandboxPlot {
     namespace: u8,
     /// Kind and number of each published port.
     ports: Vec<(u8, u8)>,
+    /// Lines of an allow-list.
+    allow: Vec<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,15 +62,30 @@ pub(crate) fn plot() -> impl Strategy<Value = Plot> {
     let mode = || prop::sample::select(vec![GatewayMode::Nat, GatewayMode::Unprotected, GatewayMode::Routed]);
     let special = (prop::bool::weighted(0.3), prop::bool::weighted(0.3), prop::bool::weighted(0.2));
     let link = (prop::sample::select(vec![1280, 1500, 9000]), (mode(), mode()), special);
-    let network = (0..2u8, 0..3u8, flags, link);
-    let network = network.prop_map(|(pool, families, flags, (mtu, modes, special))| {
+    let egress = prop::sample::select(vec![Egress::Any, Egress::Internet, Egress::None]);
+    let network = (0..2u8, 0..3u8, flags, link, (egress, prop::bool::weighted(0.3)));
+    let network = network.prop_map(|(pool, families, flags, (mtu, modes, special), (egress, listed))| {
         let families = [(true, false), (false, true), (true, true)][usize::from(families)];
         let (_, internal, inter_container, masquerade) = flags;
         let modes = if internal { (GatewayMode::Isolated, modes.1) } else { modes };
-        NetworkPlot { pool, families, internal, inter_container, masquerade, mtu, modes, special }
+        NetworkPlot {
+            pool,
+            families,
+            internal,
+            inter_container,
+            masquerade,
+            mtu,
+            modes,
+            special,
+            egress,
+            listed,
+        }
     });
     let ports = prop::collection::vec((0..7u8, 0..8u8), 0..4);
-    let sandbox = (0..6u8, ports).prop_map(|(namespace, ports)| SandboxPlot { namespace, ports });
+    let lines = vec!["10.0.0.0/8", "10.1.0.0/16", "80=wg0", "8000=2001:db8::/62", "198.51.100.0/25"];
+    let allow = prop::collection::vec(prop::sample::select(lines), 0..3);
+    let sandbox = (0..6u8, ports, allow);
+    let sandbox = sandbox.prop_map(|(namespace, ports, allow)| SandboxPlot { namespace, ports, allow });
     let endpoint = (prop::bool::weighted(0.8), 2..5u8, -1..2i32, prop::bool::weighted(0.2));
     let endpoint = endpoint.prop_map(|(joined, address, priority, link_local)| EndpointPlot {
         joined,
@@ -171,6 +191,8 @@ fn network(n: u8, plot: &NetworkPlot) -> Network {
         trusted: plot.special.0.then(|| "wg0".to_owned()).into_iter().collect(),
         source_v4: plot.special.1.then_some([192, 0, 2, 9].into()),
         inhibit_v4: plot.special.2,
+        egress: plot.egress,
+        allow: plot.listed.then(|| allow("172.16.0.0/14")).into_iter().collect(),
         ..Config::new(link(n))
     };
     Network {
@@ -206,7 +228,12 @@ fn sandbox(s: u8, plot: &SandboxPlot) -> Sandbox {
         ports: ports.collect(),
         exposed: Vec::new(),
         ready: true,
+        access: Access { allow: plot.allow.iter().map(|line| allow(line)).collect(), local: Vec::new() },
     }
+}
+
+fn allow(line: &str) -> Allow {
+    line.parse().expect("a line")
 }
 
 fn binding(kind: u8, first: u16) -> PortBinding {

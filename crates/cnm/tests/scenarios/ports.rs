@@ -1,6 +1,6 @@
 //! Published ports.
 
-use cnm::Delta;
+use cnm::{Delta, Ports, Proto, driver::bridge::PublishDefault};
 
 use crate::{
     steps::create,
@@ -37,7 +37,7 @@ fn ephemeral_ports_go_round() {
     let mut world = World::new();
     world.host.ephemeral = 40_000..=40_009;
     world.host.v6 = false;
-    world.host.busy.insert(cnm::Proto::Tcp, "127.0.0.1".parse().expect("an address"), 40_001);
+    world.host.busy.insert(Proto::Tcp, "127.0.0.1".parse().expect("an address"), 40_001);
     let (a, b, c) = (world.sandbox("a"), world.sandbox("b"), world.sandbox("c"));
     let one = [("80", "", ""), ("81", "", "")];
     let before = world.model.clone();
@@ -72,4 +72,40 @@ fn ports_go_where_the_gateway_says() {
         world.publish(sandbox, &[("80", "", "80")]).expect("published"),
         ["tcp 127.0.0.1 80-80 -> 80"]
     );
+}
+
+/// Where a port goes that names no address, and whether it is for local clients only.
+#[track_caller]
+fn check_default(engine: PublishDefault, options: &[(&str, &str)], expected: &[&str], local: bool) {
+    let mut world = World::new();
+    world.defaults.publish = engine;
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    world.one(create(network("net", &[], |form| form.options.extend(options)))).expect("a network");
+    let sandbox = world.sandbox("a");
+    world.joined("a", "net", sandbox);
+    let bindings = world.publish(sandbox, &[("80", "", "80"), ("81", "0.0.0.0", "81")]).expect("published");
+    assert_eq!(bindings[..bindings.len() - 1], *expected);
+    let access = &world.model.sandbox(&sandbox).expect("a sandbox").access;
+    let expected = local.then_some(Ports { proto: Proto::Tcp, range: 80..=80 });
+    assert_eq!(access.local, expected.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn the_publish_default_is_for_ports_without_an_address() {
+    use PublishDefault::{All, Lan, Localhost};
+    const DEFAULT: &str = "tombolo.publish.default";
+    const BINDING: &str = "com.docker.network.bridge.host_binding_ipv4";
+    const MODE: &str = "com.docker.network.bridge.gateway_mode_ipv4";
+    let everywhere = ["tcp 0.0.0.0 80-80 -> 80", "tcp [::] 80-80 -> 80"];
+    let loopback = ["tcp 127.0.0.1 80-80 -> 80", "tcp [::1] 80-80 -> 80"];
+    check_default(All, &[], &everywhere, false);
+    check_default(Lan, &[], &everywhere, true);
+    check_default(Localhost, &[], &loopback, false);
+    check_default(All, &[(DEFAULT, "localhost")], &loopback, false);
+    check_default(Localhost, &[(DEFAULT, "lan")], &everywhere, true);
+    check_default(Localhost, &[(DEFAULT, "all")], &everywhere, false);
+    check_default(Lan, &[(BINDING, "192.0.2.1")], &["tcp 192.0.2.1 80-80 -> 80"], true);
+    check_default(Localhost, &[(BINDING, "192.0.2.1")], &["tcp 192.0.2.1 80-80 -> 80"], false);
+    // Where the network routes there is no port of the host that could be its loopback's.
+    check_default(Localhost, &[(MODE, "routed")], &[], false);
 }

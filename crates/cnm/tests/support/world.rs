@@ -94,6 +94,7 @@ pub(crate) fn sandbox(owner: &str) -> SandboxSpec {
         publish: Vec::new(),
         exposed: Vec::new(),
         ready: true,
+        allow: Vec::new(),
     }
 }
 

@@ -63,6 +63,7 @@ pub(crate) fn network(settings: &Settings) -> anyhow::Result<net::Config> {
         state: settings.data_root.join("network"),
         run: settings.exec_root.clone(),
         defaults: defaults(&pools, &avoid)?,
+        publish: settings.network.publish,
         default_network: DefaultNetwork {
             link: Some(bridge_name),
             address: subnet(bip)?,

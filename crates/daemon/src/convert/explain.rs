@@ -98,6 +98,8 @@ fn exposure(
         host: from.host,
         other_networks: from.others,
         same_network: from.same,
+        sources: exposure.sources.iter().flatten().map(ToString::to_string).collect(),
+        nobody: exposure.sources.as_ref().is_some_and(Vec::is_empty),
         dropped: dropped.clone().unwrap_or_default(),
         warning: exposure.warning().unwrap_or_default(),
     }

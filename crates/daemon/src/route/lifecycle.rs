@@ -199,13 +199,15 @@ async fn update(
 
 /// What the engine is to change, and warnings of what it does not heed.
 pub(crate) fn wanted_update(request: ContainerUpdateRequest) -> Result<(Update, Vec<String>), Refusal> {
-    let ContainerUpdateRequest { resources, restart_policy, publish_add, publish_remove } = request;
+    let ContainerUpdateRequest { resources, restart_policy, publish_add, publish_remove, publish_allow } =
+        request;
     let parts = limits::parts(resources)?;
     let update = Update {
         limits: parts.limits,
         restart: limits::restart(restart_policy)?,
         publish: port::publish(publish_add)?,
         withdraw: port::withdraw(&publish_remove.unwrap_or_default())?,
+        allow: publish_allow.map(|lines| lines.join(",")),
     };
     Ok((update, parts.warnings))
 }

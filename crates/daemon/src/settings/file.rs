@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
+use engine::cnm::driver::bridge::PublishDefault;
 use serde::Deserialize;
 
 use super::{AddressPool, Flags, Format, Host, Level, SettingsError, Subnet};
@@ -38,6 +39,7 @@ pub(crate) struct File {
     pub(super) firewall_backend: Option<String>,
     pub(super) ip_masq: Option<bool>,
     pub(super) ip: Option<IpAddr>,
+    pub(super) publish_default: Option<PublishDefault>,
     pub(super) default_address_pools: Option<Vec<AddressPool>>,
     pub(super) ipv6: Option<bool>,
     pub(super) icc: Option<bool>,
@@ -91,7 +93,7 @@ impl File {
             fixed_cidr "fixed-cidr" bip6 "bip6" fixed_cidr_v6 "fixed-cidr-v6" default_gateway "default-gateway"
             default_gateway_v6 "default-gateway-v6" ip_forward "ip-forward" iptables "iptables"
             ip_forward_no_drop "ip-forward-no-drop" ip6tables "ip6tables" firewall_backend "firewall-backend"
-            ip_masq "ip-masq" ip "ip" ipv6 "ipv6" icc "icc" mtu "mtu"
+            ip_masq "ip-masq" ip "ip" publish_default "publish-default" ipv6 "ipv6" icc "icc" mtu "mtu"
             userland_proxy "userland-proxy" dns_follow_host "dns-follow-host" log_driver "log-driver" init "init" init_path "init-path"
             cgroup_parent "cgroup-parent" shutdown_timeout "shutdown-timeout" live_restore "live-restore"
         }
@@ -133,6 +135,7 @@ impl File {
             firewall_backend: self.firewall_backend.or(flags.firewall_backend),
             ip_masq: self.ip_masq.or(flags.ip_masq),
             ip: self.ip.or(flags.ip),
+            publish_default: self.publish_default.or(flags.publish_default),
             default_address_pools: self
                 .default_address_pools
                 .or(given(&flags.default_address_pools).cloned()),

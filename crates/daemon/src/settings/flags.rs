@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
+use engine::cnm::driver::bridge::PublishDefault;
 
 use super::{AddressPool, Format, Host, Level, Subnet};
 
@@ -86,6 +87,9 @@ pub(crate) struct Flags {
     /// Address of the host for published ports that name none [default: all of them]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) ip: Option<IpAddr>,
+    /// Who reaches published ports that name no address: all, lan or localhost [default: all]
+    #[arg(long, value_name = "WHO", value_parser = publish_default)]
+    pub(crate) publish_default: Option<PublishDefault>,
     /// Subnets that networks are cut from: base=10.10.0.0/16,size=24
     #[arg(long = "default-address-pool", value_name = "POOL")]
     pub(crate) default_address_pools: Vec<AddressPool>,
@@ -140,4 +144,8 @@ pub(crate) struct Flags {
     /// Say whether the settings are sound, and end
     #[arg(long, action = ArgAction::SetTrue)]
     pub(crate) validate: bool,
+}
+
+fn publish_default(word: &str) -> Result<PublishDefault, &'static str> {
+    PublishDefault::named(word).ok_or("all, lan and localhost are known")
 }

@@ -55,6 +55,8 @@ impl Engine {
         if let Base::Image(image) = &base {
             merge(&mut spec, image.config());
         }
+        // That of the image may be among them now.
+        spec::check_allow(&spec)?;
         if crate::process::arguments(&spec).is_empty() {
             return Err(spec::SpecError::NoCommand.into());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Engine, Update, publish};
 use crate::{
     ContainerSpec, Limits, RestartPolicy, State,
-    cnm::{Model, controller::Request, plan::Plan},
+    cnm::{Model, access::ALLOW, controller::Request, plan::Plan},
     container::Container,
     error::UpdateError,
     network, process,
@@ -86,15 +86,21 @@ fn after(before: &Record, model: &Model, update: Update) -> Result<Record, Updat
         spec.restart = restart;
     }
     merge(&mut spec.limits, update.limits);
+    match update.allow {
+        Some(list) if list.is_empty() => drop(spec.labels.remove(ALLOW)),
+        Some(list) => drop(spec.labels.insert(ALLOW.to_owned(), list)),
+        None => {}
+    }
     spec.network.publish = publish::after(before, model, &update.publish, &update.withdraw)?;
     spec::check(&spec)?;
     spec::check_available(&spec.limits)?;
     Ok(Record { spec: Arc::new(spec), ..before.clone() })
 }
 
-/// Publishes the ports that an update leaves, if they are others than before.
+/// Publishes the ports that an update leaves, if they, or those who reach them, are others than before.
 fn republish(before: &Record, after: &Record, model: &Model) -> Option<Request> {
-    let is_same = before.spec.network.publish == after.spec.network.publish;
+    let is_same = before.spec.network.publish == after.spec.network.publish
+        && network::allowed(before) == network::allowed(after);
     if is_same { None } else { network::publish_again(after, model) }
 }
 

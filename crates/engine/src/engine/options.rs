@@ -68,4 +68,6 @@ pub struct Update {
     pub publish: Vec<PortMapping>,
     /// Ports to publish no longer; they go before others come.
     pub withdraw: Vec<PortRemoval>,
+    /// Who reaches what is published from now on: the new value of the label `tombolo.publish.allow`.
+    pub allow: Option<String>,
 }

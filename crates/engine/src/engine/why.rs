@@ -16,9 +16,10 @@ use super::{Engine, explain::ExplainError};
 use crate::{
     cnm::{
         Family, Model, Proto, SandboxId,
+        access::LinkName,
         explain::Difference,
         names::{self, Answer, Question as Asked},
-        reach::{Obstacle, Place, Step, Target, Verdict, label, walk},
+        reach::{Neighbour, Obstacle, Place, Step, Target, Verdict, label, walk},
     },
     container::Container,
 };
@@ -29,7 +30,7 @@ const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 /// Who wants to reach whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhyQuestion {
-    /// A container, `host`, `outside`, or an address.
+    /// A container, `host`, `outside`, or an address, also with the link it comes by: `10.9.8.7@wg0`.
     pub from: String,
     /// The same, or a name as the client would write it.
     pub to: String,
@@ -110,7 +111,7 @@ impl Inquiry<'_> {
             let from = match from {
                 Place::Sandbox(sandbox) => Some(Some(sandbox)),
                 Place::Host => Some(None),
-                Place::Outside => None,
+                Place::Outside | Place::Neighbour(_) => None,
             };
             if let Some(from) = from {
                 self.why.probe = Some(self.engine.network.probe(from, target, self.question.proto).await?);
@@ -158,7 +159,9 @@ impl Inquiry<'_> {
         if let Ok(container) = self.engine.registry.find(term) {
             return self.place(&container);
         }
-        let Ok(address) = term.parse::<IpAddr>() else {
+        let (address, link) =
+            term.split_once('@').map_or((term, None), |(address, link)| (address, Some(link)));
+        let Ok(address) = address.parse::<IpAddr>() else {
             return Err(failure(
                 "no-client",
                 format!("there is no container {term}"),
@@ -172,8 +175,14 @@ impl Inquiry<'_> {
         Ok(match holder {
             Some(sandbox) => Place::Sandbox(*sandbox),
             None if own => Place::Host,
-            None => Place::Outside,
+            None => Place::Neighbour(Neighbour { address, link: self.link_of(link) }),
         })
+    }
+
+    /// The link that a neighbour comes by: the one that was named, or the only one there is.
+    fn link_of(&self, named: Option<&str>) -> Option<LinkName> {
+        let only = || Some(self.around.wires.first()?.as_str()).filter(|_| self.around.wires.len() == 1);
+        named.or_else(only).and_then(LinkName::new)
     }
 
     /// Where a container is: it has a stack only while it runs.
@@ -247,7 +256,7 @@ impl Inquiry<'_> {
         let target = match from {
             Place::Host => Some(Target::Address(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST))),
             Place::Sandbox(sandbox) => gateway(&sandbox).map(Target::Address),
-            Place::Outside => None,
+            Place::Outside | Place::Neighbour(_) => None,
         };
         let wire = self.around.addresses.iter().next().copied().map(Target::Host);
         let target = target.or(wire).ok_or_else(|| {
@@ -301,7 +310,7 @@ impl Inquiry<'_> {
             Place::Sandbox(client) => {
                 self.model.endpoints_of_sandbox(&client).map(|own| own.network).collect()
             }
-            Place::Host | Place::Outside => Vec::new(),
+            Place::Host | Place::Outside | Place::Neighbour(_) => Vec::new(),
         };
         let mut endpoints = self.model.endpoints_by_rank(sandbox);
         endpoints.sort_by_key(|endpoint| !networks.contains(&endpoint.network));
@@ -344,7 +353,7 @@ impl Inquiry<'_> {
         };
         let sandboxes = [Some(from), at].into_iter().flatten().filter_map(|place| match place {
             Place::Sandbox(sandbox) => Some(sandbox),
-            Place::Host | Place::Outside => None,
+            Place::Host | Place::Outside | Place::Neighbour(_) => None,
         });
         let endpoints =
             sandboxes.flat_map(|sandbox| self.model.endpoints_of_sandbox(&sandbox).collect::<Vec<_>>());
@@ -385,7 +394,7 @@ impl Inquiry<'_> {
         let sandbox = match at {
             Place::Sandbox(sandbox) => Some(sandbox),
             Place::Host => None,
-            Place::Outside => return Ok(Ok(())),
+            Place::Outside | Place::Neighbour(_) => return Ok(Ok(())),
         };
         let listeners = self.engine.network.listeners(sandbox, self.question.proto).await?;
         let (place, proto) = (at.label(&self.model), self.question.proto);

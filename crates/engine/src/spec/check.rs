@@ -3,6 +3,8 @@
 use runtime::spec::capabilities::UnknownCapability;
 use thiserror::Error;
 
+use crate::cnm::access::{ALLOW, AllowError, allow_list};
+
 use super::{ContainerSpec, MountKind, NamespaceMode, NetworkMode, RestartPolicy, Root};
 
 mod limits;
@@ -30,6 +32,8 @@ pub enum SpecError {
     Links { mode: &'static str },
     #[error("could not get container for {name}: No such container: {name}")]
     LinkTarget { name: String },
+    #[error("invalid {ALLOW}: {problem}")]
+    Allow { problem: AllowError },
     #[error(transparent)]
     Link(#[from] crate::cnm::spec::LinkError),
     #[error("conflicting options: {what} and the container type network mode")]
@@ -119,6 +123,7 @@ pub fn check(spec: &ContainerSpec) -> Result<(), SpecError> {
     }
     check_command(spec)?;
     check_network(spec)?;
+    check_allow(spec)?;
     limits::check(&spec.limits)?;
     check_mounts(spec)?;
     check_log(spec)
@@ -143,6 +148,12 @@ fn is_word(text: &str) -> bool {
     let first = characters.next().is_some_and(|c| c.is_ascii_alphanumeric());
     let others = characters.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
     first && others && text.len() >= 2
+}
+
+/// Refuses an allow-list that is none: the container would be open to everybody.
+pub(crate) fn check_allow(spec: &ContainerSpec) -> Result<(), SpecError> {
+    let list = spec.labels.get(ALLOW).map(|text| allow_list(text)).transpose();
+    list.map(drop).map_err(|problem| SpecError::Allow { problem })
 }
 
 fn check_command(spec: &ContainerSpec) -> Result<(), SpecError> {

@@ -80,6 +80,7 @@ async fn open(root: &std::path::Path, cgroup: &str) -> Arc<Engine> {
         state: data.join("net"),
         run,
         defaults: None,
+        publish: net::cnm::driver::bridge::PublishDefault::All,
         default_network: net::DefaultNetwork::default(),
     };
     let network = net::NetworkService::start(settings).await.expect("a network service");

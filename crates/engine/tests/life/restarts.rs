@@ -95,6 +95,7 @@ fn what_was_not_answered_did_not_happen() {
             publish: Vec::new(),
             exposed: Vec::new(),
             ready: true,
+            allow: Vec::new(),
         });
         // A start, a connect and a create that were cut short by the end of the engine.
         let begun = [endpoint("idle", idle.id.to_string()), sandbox, endpoint("gone", "nobody".to_owned())];

@@ -76,6 +76,7 @@ fn statement(rule: Rule, statement: &Statement) -> Rule {
         Statement::Counter => rule.counter(),
         Statement::Verdict(nft::Verdict::Accept) => rule.verdict(Verdict::Accept),
         Statement::Verdict(nft::Verdict::Drop) => rule.verdict(Verdict::Drop),
+        Statement::Verdict(nft::Verdict::Return) => rule.verdict(Verdict::Return),
         Statement::Verdict(nft::Verdict::Jump(chain)) => rule.verdict(Verdict::Jump((*chain).to_owned())),
         Statement::Dnat { family, fields, map } => {
             let to = if map.data().len() == 2 { NatTo::AddrPort } else { NatTo::Addr };
@@ -98,6 +99,8 @@ fn columns(fields: &[nft::Field]) -> Vec<Field> {
         nft::Field::Saddr(Family::V6) => Field::Ip6Saddr,
         nft::Field::Daddr(Family::V4) => Field::IpDaddr,
         nft::Field::Daddr(Family::V6) => Field::Ip6Daddr,
+        nft::Field::Block(Family::V4, length) => Field::IpSaddrBlock(*length),
+        nft::Field::Block(Family::V6, length) => Field::Ip6SaddrBlock(*length),
     };
     fields.iter().map(column).collect()
 }

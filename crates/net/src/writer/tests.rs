@@ -145,6 +145,7 @@ fn join(network: NetworkId, number: u8) -> Vec<Request> {
         publish: vec![],
         exposed: vec![],
         ready: true,
+        allow: Vec::new(),
     };
     let settings = EndpointSettings::default();
     let spec = EndpointSpec { id: Some(endpoint), name: format!("e{number}"), network, owner, settings };

@@ -122,6 +122,7 @@ impl Machine {
                 publish: Vec::new(),
                 exposed: Vec::new(),
                 ready: true,
+                allow: Vec::new(),
             }),
             Request::CreateEndpoint(EndpointSpec {
                 id: Some(endpoint),

@@ -64,6 +64,12 @@ pub(crate) fn bridged() -> State {
         (Key::Table, Object::Table(skeleton().digest())),
         (Key::Guard(Set::Bridges, vec![name()]), Object::Element(Vec::new())),
         (Key::Guard(Set::Talk, vec![name(), name()]), Object::Element(Vec::new())),
+        (Key::Guard(Set::EgressInternet, vec![name()]), Object::Element(Vec::new())),
+        (
+            Key::Guard(Set::Local(Family::V4), vec![Value::Net(net("10.0.0.0/8"))]),
+            Object::Element(Vec::new()),
+        ),
+        (Key::Guard(Set::Local(Family::V6), vec![Value::Net(net("fc00::/7"))]), Object::Element(Vec::new())),
         (
             Key::Guard(Set::Masquerade(Family::V4), vec![Value::Net(net("10.1.0.0/24"))]),
             Object::Element(Vec::new()),
@@ -108,6 +114,9 @@ pub(crate) fn published() -> State {
     let one = vec![Value::Addr(ip("127.0.0.1")), Value::Proto(Proto::Udp), Value::Port(53)];
     let range = vec![Value::Ports(8000, 8010)];
     let hairpin = vec![Value::Ifname("br-1".to_owned()), Value::Addr(ip("10.1.0.11"))];
+    let web = [Value::Addr(ip("10.1.0.11")), Value::Proto(Proto::Tcp), Value::Port(8080)];
+    let from = |source| std::iter::once(source).chain(web.clone()).collect();
+    let none = || Object::Element(Vec::new());
     State::from([
         (port(Proto::Tcp, "0.0.0.0", 80, 80), Object::Port),
         (port(Proto::Udp, "127.0.0.1", 53, 53), Object::Port),
@@ -118,7 +127,11 @@ pub(crate) fn published() -> State {
             Key::Publish(Set::Range(Family::V4, Proto::Tcp), range),
             Object::Element(vec![Value::Addr(ip("10.1.0.11"))]),
         ),
-        (Key::Publish(Set::Hairpin(Family::V4), hairpin), Object::Element(Vec::new())),
+        (Key::Publish(Set::Hairpin(Family::V4), hairpin), none()),
+        (Key::Publish(Set::Limited(Family::V4), web.to_vec()), none()),
+        (Key::Publish(Set::AllowLocal(Family::V4), web.to_vec()), none()),
+        (Key::Publish(Set::AllowLink(Family::V4), from(Value::Ifname("wg0".to_owned()))), none()),
+        (Key::Publish(Set::Allow(Family::V4, 8), from(Value::Addr(ip("10.0.0.0")))), none()),
     ])
 }
 

@@ -4,12 +4,13 @@ use std::{fmt, net::IpAddr};
 
 use cnm::{
     Family, Model, Proto,
-    reach::{Obstacle, Place, Seen, Target, Verdict, ping, reach},
+    access::LinkName,
+    reach::{Neighbour, Obstacle, Place, Seen, Target, Verdict, ping, reach},
 };
 
 use super::{
     topology::{SERVED, short},
-    world::{Machine, OUTSIDE, OUTSIDE6, WIRE, WIRE6},
+    world::{LAN, LAN6, Machine, OUTSIDE, OUTSIDE6, PEER, PEER6, WIRE, WIRE6, peer_place},
 };
 
 /// One packet and the prediction.
@@ -66,7 +67,7 @@ fn targets(model: &Model, machine: &Machine, from: Place) -> Vec<(IpAddr, Vec<u1
         let ports = if *place == Place::Host { published.clone() } else { SERVED.to_vec() };
         targets.extend(stack.addresses.iter().map(|address| (*address, ports.clone())));
     }
-    if from != Place::Outside {
+    if from != Place::Outside && from != peer_place() {
         let loopback = ["127.0.0.1", "::1"].map(|text| text.parse().expect("an address"));
         let ports = if from == Place::Host { published } else { SERVED.to_vec() };
         targets.extend(loopback.map(|address| (address, ports.clone())));
@@ -83,13 +84,15 @@ impl Forecast {
         proto: Option<Proto>,
     ) -> Option<Self> {
         let is = |texts: [&str; 2]| texts.iter().any(|text| text.parse() == Ok(to));
-        if from == Place::Outside && is([OUTSIDE, OUTSIDE6]) {
+        // From one wire to another is not our business.
+        if [Place::Outside, peer_place()].contains(&from) && (is([OUTSIDE, OUTSIDE6]) || is([PEER, PEER6])) {
             return None;
         }
-        let target = if is([WIRE, WIRE6]) { Target::Host(to) } else { Target::Address(to) };
+        let target =
+            if is([WIRE, WIRE6]) || is([LAN, LAN6]) { Target::Host(to) } else { Target::Address(to) };
         let verdict = match proto {
-            Some(proto) => reach(model, from, target, proto, port),
-            None => ping(model, from, target),
+            Some(proto) => reach(model, client(from, to), target, proto, port),
+            None => ping(model, client(from, to), target),
         };
         if machine.filters_bridged && matches!(verdict, Verdict::Fails(Obstacle::AnswersApart { .. })) {
             return None;
@@ -109,8 +112,11 @@ impl Forecast {
                 };
                 serves.then_some((arrival.at, seen))
             }
-            Verdict::Leaves(departure) => is([OUTSIDE, OUTSIDE6])
-                .then_some((Place::Outside, if departure.hidden { Client::Other } else { Client::Own })),
+            Verdict::Leaves(departure) => {
+                let outside = is([OUTSIDE, OUTSIDE6]).then_some(Place::Outside);
+                let place = outside.or(is([PEER, PEER6]).then_some(peer_place()));
+                place.map(|place| (place, if departure.hidden { Client::Other } else { Client::Own }))
+            }
             Verdict::Fails(_) => None,
         };
         Some(Self { from, to, port, proto, verdict, expected })
@@ -142,11 +148,23 @@ impl fmt::Display for Forecast {
     }
 }
 
+/// What a list knows of who sends: a neighbour's address is that of the family.
+fn client(from: Place, to: IpAddr) -> Place {
+    let (addresses, link) = match from {
+        Place::Outside => ([OUTSIDE, OUTSIDE6], "wire"),
+        Place::Neighbour(_) => ([PEER, PEER6], "lan"),
+        Place::Host | Place::Sandbox(_) => return from,
+    };
+    let address = addresses[usize::from(to.is_ipv6())].parse().expect("an address");
+    Place::Neighbour(Neighbour { address, link: LinkName::new(link) })
+}
+
 /// How a stack is called where packets say who answers.
 pub(crate) fn name(place: Place) -> String {
     match place {
         Place::Host => "host".to_owned(),
         Place::Outside => "outside".to_owned(),
+        Place::Neighbour(_) => "peer".to_owned(),
         Place::Sandbox(sandbox) => short(&sandbox),
     }
 }

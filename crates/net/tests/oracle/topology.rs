@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cnm::{
     DnsSettings, EndpointId, EndpointSettings, HostPorts, Model, Namespace, NetworkId, PortMapping, Ports,
     Proto, SandboxId,
+    access::Allow,
     controller::Request,
     spec::{EndpointSpec, NetworkForm, NetworkSpec, SandboxSpec, SandboxUpdate},
 };
@@ -34,7 +35,7 @@ pub(crate) enum Event {
 pub(crate) struct Topology {
     made: u8,
     port: u16,
-    publish: BTreeMap<SandboxId, Vec<PortMapping>>,
+    publish: BTreeMap<SandboxId, (Vec<PortMapping>, Vec<Allow>)>,
 }
 
 impl Topology {
@@ -88,11 +89,13 @@ impl Topology {
                 option(&format!("gateway_mode_{family}"), mode);
             }
         }
+        let internal = dice.once_in(5);
+        options.extend(policies(dice, internal));
         let form = NetworkForm {
             name: format!("n{number}"),
             v4: Some(v4),
             v6: Some(v6),
-            internal: dice.once_in(5),
+            internal,
             options: options.clone(),
             ..NetworkForm::default()
         };
@@ -111,13 +114,15 @@ impl Topology {
             publish: vec![],
             exposed: vec![],
             ready: true,
+            allow: Vec::new(),
         };
         let network = *dice.pick(networks);
         let publish = self.ports(dice);
-        self.publish.insert(sandbox, publish.clone());
+        let allow = allowed(dice, 4);
+        self.publish.insert(sandbox, (publish.clone(), allow.clone()));
         let mut requests = vec![Request::CreateSandbox(spec)];
         requests.extend(self.join(dice, network, sandbox));
-        let told = format!("sandbox {number} on {} publishes {publish:?}", short(&network));
+        let told = format!("sandbox {number} on {} publishes {publish:?} for {allow:?}", short(&network));
         Event::Requests(told, requests)
     }
 
@@ -134,8 +139,9 @@ impl Topology {
     }
 
     fn publish_again(&self, sandbox: SandboxId) -> Option<Request> {
-        let publish = Some(self.publish.get(&sandbox)?.clone());
-        Some(Request::UpdateSandbox(sandbox, SandboxUpdate { publish, ..SandboxUpdate::default() }))
+        let (publish, allow) = self.publish.get(&sandbox)?.clone();
+        let (publish, allow) = (Some(publish), Some(allow));
+        Some(Request::UpdateSandbox(sandbox, SandboxUpdate { publish, allow, ..SandboxUpdate::default() }))
     }
 
     fn connect(
@@ -191,6 +197,44 @@ impl Topology {
         });
         mappings.collect()
     }
+}
+
+/// Where new flows lead, and who reaches published ports.
+fn policies(dice: &mut Dice, internal: bool) -> BTreeMap<String, String> {
+    let mut options = BTreeMap::new();
+    let mut option = |label: &str, value: String| drop(options.insert(format!("tombolo.{label}"), value));
+    if dice.once_in(3) {
+        let egress = if internal { "none" } else { *dice.pick::<&str>(&["internet", "none"]) };
+        option("egress", egress.to_owned());
+    }
+    if dice.once_in(4) {
+        option("publish.default", (*dice.pick::<&str>(&["all", "lan", "localhost"])).to_owned());
+    }
+    let allow: Vec<_> = allowed(dice, 6).iter().map(ToString::to_string).collect();
+    if !allow.is_empty() {
+        option("publish.allow", allow.join(","));
+    }
+    options
+}
+
+/// A list of sources once in `times`: what is near a neighbour, a peer or a sandbox, and what is not.
+fn allowed(dice: &mut Dice, times: usize) -> Vec<Allow> {
+    let lines = [
+        "198.51.100.0/25",
+        "198.51.100.128/25",
+        "wire",
+        "lan",
+        "192.168.77.2",
+        "172.16.0.0/12",
+        "2001:db8::/63",
+        "fc00::/7",
+        "80/udp=lan",
+        "80=wire",
+        "80=0.0.0.0/0",
+        "90=10.0.0.0/8",
+    ];
+    let count = if dice.once_in(times) { 1 + dice.below(2) } else { 0 };
+    (0..count).map(|_| dice.pick::<&str>(&lines).parse().expect("a line")).collect()
 }
 
 /// The first digits of an id, as people read them.

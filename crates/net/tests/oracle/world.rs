@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use cnm::{Family, Model, reach::Place};
+use cnm::{
+    Family, Model,
+    access::LinkName,
+    driver::bridge::PublishDefault,
+    reach::{Neighbour, Place},
+};
 use linux::netns::{Netns, leave_host};
 use net::{Config, DefaultNetwork, NetworkService};
 
@@ -19,12 +24,20 @@ pub(crate) const WIRE6: &str = "2001:db8::1";
 pub(crate) const OUTSIDE: &str = "198.51.100.2";
 pub(crate) const OUTSIDE6: &str = "2001:db8::2";
 
+/// The machine's private network, and its peer there.
+pub(crate) const LAN: &str = "192.168.77.1";
+pub(crate) const LAN6: &str = "fd77::1";
+pub(crate) const PEER: &str = "192.168.77.2";
+pub(crate) const PEER6: &str = "fd77::2";
+
 /// Everything of one seed. It is made and used on one thread, which is in the machine's namespace.
 pub(crate) struct World {
     runtime: tokio::runtime::Runtime,
     folder: tempfile::TempDir,
     service: Option<NetworkService>,
     outside: Netns,
+    peer: Netns,
+    default: PublishDefault,
     filters_bridged: bool,
     dice: Dice,
     topology: Topology,
@@ -36,19 +49,27 @@ impl World {
         leave_host().expect("root may have namespaces");
         let folder = tempfile::tempdir().expect("a folder");
         let outside = Netns::create(&folder.path().join("outside")).expect("a neighbour");
-        lay_wire(&outside);
+        let peer = Netns::create(&folder.path().join("peer")).expect("a peer");
+        ip(&["link", "set", "lo", "up"]);
+        lay("wire", &outside, [WIRE, WIRE6], [OUTSIDE, OUTSIDE6]);
+        lay("lan", &peer, [LAN, LAN6], [PEER, PEER6]);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let mut dice = Dice::new(seed);
         let filters_bridged = filter_bridged(dice.once_in(2));
+        let defaults =
+            [PublishDefault::All, PublishDefault::All, PublishDefault::Lan, PublishDefault::Localhost];
+        let default = *dice.pick(&defaults);
         let mut world = Self {
             runtime: runtime.expect("a runtime"),
             folder,
             service: None,
             outside,
+            peer,
+            default,
             filters_bridged,
             dice,
             topology: Topology::default(),
-            history: Vec::new(),
+            history: vec![format!("publish by default: {default:?}")],
         };
         world.start();
         world
@@ -59,6 +80,7 @@ impl World {
             state: self.folder.path().join("state"),
             run: self.folder.path().join("run"),
             defaults: None,
+            publish: self.default,
             default_network: DefaultNetwork::default(),
         };
         self.service = Some(self.runtime.block_on(NetworkService::start(config)).expect("a service"));
@@ -123,7 +145,7 @@ impl World {
     fn stacks(&self, model: &Model) -> BTreeMap<Place, Stack> {
         let host = Netns::current().expect("the machine's");
         let addresses = |texts: [&str; 2]| texts.map(|text| text.parse().expect("an address")).to_vec();
-        let mut of_host: Vec<IpAddr> = addresses([WIRE, WIRE6]);
+        let mut of_host: Vec<IpAddr> = [addresses([WIRE, WIRE6]), addresses([LAN, LAN6])].concat();
         for network in model.networks().filter(|network| network.bridge().is_some()) {
             let gateways = network.ipam.all().filter_map(|subnet| subnet.gateway);
             let is_held = |gateway: &IpAddr| {
@@ -132,9 +154,11 @@ impl World {
             of_host.extend(gateways.filter(is_held));
         }
         let outside = self.outside.try_clone().expect("the neighbour's");
+        let peer = self.peer.try_clone().expect("the peer's");
         let mut stacks = BTreeMap::from([
             (Place::Host, Stack { netns: host, addresses: of_host }),
             (Place::Outside, Stack { netns: outside, addresses: addresses([OUTSIDE, OUTSIDE6]) }),
+            (peer_place(), Stack { netns: peer, addresses: addresses([PEER, PEER6]) }),
         ]);
         for sandbox in model.sandboxes() {
             let netns = Netns::open(&self.service().namespace(&sandbox.id)).expect("a sandbox's namespace");
@@ -152,7 +176,7 @@ impl World {
         self.runtime.block_on(self.service().change(gone)).expect("all may go");
         self.runtime.block_on(self.service().close());
         self.service = None;
-        assert_eq!(links(), ["lo", "wire"], "an engine that holds nothing leaves no links");
+        assert_eq!(links(), ["lan", "lo", "wire"], "an engine that holds nothing leaves no links");
     }
 }
 
@@ -191,28 +215,28 @@ fn links() -> Vec<String> {
     names
 }
 
-/// Joins the machine to its neighbour, whose default routes lead back.
-fn lay_wire(outside: &Netns) {
-    let path = outside.path().display().to_string();
-    ip(&["link", "set", "lo", "up"]);
-    ip(&["link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", &path]);
-    for (at, v4, v6) in [(None, WIRE, WIRE6), (Some(outside), OUTSIDE, OUTSIDE6)] {
-        let lay = || {
-            ip(&["link", "set", "lo", "up"]);
-            ip(&["addr", "add", &format!("{v4}/24"), "dev", "wire"]);
-            ip(&["addr", "add", &format!("{v6}/64"), "dev", "wire", "nodad"]);
-            ip(&["link", "set", "wire", "up"]);
-        };
-        match at {
-            None => lay(),
-            Some(netns) => netns.enter(lay).expect("entered"),
-        }
-    }
-    let routes = || {
-        ip(&["route", "add", "default", "via", WIRE]);
-        ip(&["-6", "route", "add", "default", "via", WIRE6]);
+/// The place of the peer, by one of its addresses.
+pub(crate) fn peer_place() -> Place {
+    Place::Neighbour(Neighbour { address: PEER.parse().expect("an address"), link: LinkName::new("lan") })
+}
+
+/// Joins the machine to a neighbour, whose default routes lead back.
+fn lay(name: &str, to: &Netns, own: [&str; 2], other: [&str; 2]) {
+    let path = to.path().display().to_string();
+    ip(&["link", "add", name, "type", "veth", "peer", "name", name, "netns", &path]);
+    let up = |[v4, v6]: [&str; 2]| {
+        ip(&["link", "set", "lo", "up"]);
+        ip(&["addr", "add", &format!("{v4}/24"), "dev", name]);
+        ip(&["addr", "add", &format!("{v6}/64"), "dev", name, "nodad"]);
+        ip(&["link", "set", name, "up"]);
     };
-    outside.enter(routes).expect("entered");
+    up(own);
+    let routes = || {
+        up(other);
+        ip(&["route", "add", "default", "via", own[0]]);
+        ip(&["-6", "route", "add", "default", "via", own[1]]);
+    };
+    to.enter(routes).expect("entered");
 }
 
 /// Runs ip(8) in the thread's namespace, as the machine's owner would.

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use super::{Config, GatewayMode};
-use crate::{Family, NetworkId, spec::EndpointProblem};
+use super::{Config, Egress, GatewayMode, PublishDefault};
+use crate::{
+    Family, NetworkId,
+    access::{ALLOW, AllowError, allow_list},
+    spec::EndpointProblem,
+};
 
 /// Longest name of a link, in bytes (IFNAMSIZ without its end, `linux/if.h`).
 pub(crate) const LINK_NAME_MAX: usize = 15;
@@ -33,6 +37,9 @@ const SOURCE_V4: &str = "com.docker.network.host_ipv4";
 const SOURCE_V6: &str = "com.docker.network.host_ipv6";
 const ANNOUNCEMENTS: &str = "com.docker.network.advertise_addr_nmsgs";
 const ANNOUNCEMENT_INTERVAL: &str = "com.docker.network.advertise_addr_ms";
+const PUBLISH: &str = "tombolo.publish.default";
+pub(crate) const EGRESS: &str = "tombolo.egress";
+const PEERS: &str = "tombolo.peers";
 
 /// An endpoint's option: the exact name of its interface.
 pub(crate) const INTERFACE: &str = "com.docker.network.endpoint.ifname";
@@ -45,6 +52,8 @@ pub struct Options {
     /// All but the link's name, which may depend on the network's id.
     config: Config,
     link: Option<String>,
+    /// What `enable_icc` and `tombolo.peers` say, each.
+    talk: [Option<bool>; 2],
 }
 
 /// Why an option is refused.
@@ -56,6 +65,12 @@ pub enum OptionError {
     Unknown { option: String },
     #[error("gateway mode 'isolated' can only be used for an internal network")]
     Isolated,
+    #[error("options {one} and {other} of the bridge driver contradict each other")]
+    Contradiction { one: &'static str, other: &'static str },
+    #[error("invalid {option}: {problem}")]
+    Allow { option: &'static str, problem: AllowError },
+    #[error("an internal network leads nowhere: {EGRESS} cannot be 'internet'")]
+    Egress,
     #[error("option {option} of the bridge driver cannot be {value:?}: it is the engine's own word")]
     Unsupported { option: String, value: String },
 }
@@ -63,8 +78,10 @@ pub enum OptionError {
 impl Options {
     /// Parses all options; `default` is the engine's own word on whether this is its default network.
     pub fn parse(labels: &BTreeMap<String, String>, default: bool) -> Result<Self, OptionError> {
-        let mut options = Self { config: Config { default, ..Config::new(String::new()) }, link: None };
+        let config = Config { default, ..Config::new(String::new()) };
+        let mut options = Self { config, link: None, talk: [None; 2] };
         labels.iter().try_for_each(|(option, value)| options.set(option, value))?;
+        options.settle()?;
         Ok(options)
     }
 
@@ -77,7 +94,19 @@ impl Options {
         match option {
             NAME => self.link = Some(link_name(value).ok_or_else(|| invalid("not a name of a link"))?),
             MASQUERADE => config.masquerade = boolean()?,
-            ICC => config.inter_container = boolean()?,
+            ICC => self.talk[0] = Some(boolean()?),
+            PEERS => self.talk[1] = Some(peers(value).ok_or_else(|| invalid("neither any nor isolated"))?),
+            PUBLISH => {
+                let default = PublishDefault::named(value);
+                config.publish = Some(default.ok_or_else(|| invalid("not all, lan or localhost"))?);
+            }
+            EGRESS => {
+                config.egress = Egress::named(value).ok_or_else(|| invalid("not any, internet or none"))?
+            }
+            ALLOW => {
+                let list = allow_list(value);
+                config.allow = list.map_err(|problem| OptionError::Allow { option: ALLOW, problem })?;
+            }
             HOST_BINDING => config.host_binding = Some(value.parse().map_err(|_| invalid("not an address"))?),
             DRIVER_MTU => config.mtu = mtu(value).ok_or_else(|| invalid("not a size from 68 to 65535"))?,
             PREFIX => {
@@ -108,8 +137,25 @@ impl Options {
         Ok(())
     }
 
+    /// What several options say together.
+    fn settle(&mut self) -> Result<(), OptionError> {
+        match self.talk {
+            [Some(icc), Some(peers)] if icc != peers => {
+                return Err(OptionError::Contradiction { one: ICC, other: PEERS });
+            }
+            [icc, peers] => self.config.inter_container = icc.or(peers).unwrap_or(true),
+        }
+        if self.config.publish == Some(PublishDefault::Localhost) && self.config.host_binding.is_some() {
+            return Err(OptionError::Contradiction { one: HOST_BINDING, other: PUBLISH });
+        }
+        Ok(())
+    }
+
     /// Checks what only the whole network shows.
     pub(crate) fn check(&self, internal: bool) -> Result<(), OptionError> {
+        if internal && self.config.egress == Egress::Internet {
+            return Err(OptionError::Egress);
+        }
         let is_isolated = |family| self.config.gateway_mode(family) == GatewayMode::Isolated;
         let isolated = Family::BOTH.into_iter().any(is_isolated);
         if isolated && !internal { Err(OptionError::Isolated) } else { Ok(()) }
@@ -124,7 +170,7 @@ impl Options {
 
     /// The configuration of the network `id`.
     pub(crate) fn config(&self, id: &NetworkId) -> Config {
-        let Self { config, link } = self.clone();
+        let Self { config, link, talk: _ } = self.clone();
         let own = || if config.default { DEFAULT_LINK.to_owned() } else { format!("br-{}", id.short()) };
         let link = link.unwrap_or_else(own);
         Config { link, ..config }
@@ -149,6 +195,7 @@ pub(crate) fn fixed(
         (old.link != new.link, NAME, NAMES),
         (old.interface_prefix != new.interface_prefix, PREFIX, NAMES),
         (old.host_binding != new.host_binding, HOST_BINDING, PORTS),
+        (old.publish != new.publish, PUBLISH, PORTS),
         (old.gateway_v4 != new.gateway_v4, MODE_V4, PORTS),
         (old.gateway_v6 != new.gateway_v6, MODE_V6, PORTS),
         (said(ENABLE_V4), ENABLE_V4, FAMILIES),
@@ -161,6 +208,15 @@ fn gateway_mode(text: &str) -> Option<GatewayMode> {
     use GatewayMode::{Isolated, Nat, Routed, Unprotected};
     let known = [Nat, Unprotected, Routed, Isolated].into_iter().find(|mode| mode.name() == text);
     if text.is_empty() { Some(Nat) } else { known }
+}
+
+/// Whether endpoints may talk to one another.
+fn peers(text: &str) -> Option<bool> {
+    match text {
+        "any" => Some(true),
+        "isolated" => Some(false),
+        _ => None,
+    }
 }
 
 /// `eth0:eth1`.
@@ -216,6 +272,7 @@ pub(crate) fn check_endpoint_options(
                 let bad = value.split(',').filter(|text| sysctl(text).is_none());
                 problems.extend(bad.map(|text| EndpointProblem::Sysctl { text: text.to_owned() }));
             }
+            ALLOW => problems.extend(allow_list(value).err().map(EndpointProblem::Allow)),
             _ => problems.push(EndpointProblem::UnknownOption { option: option.clone() }),
         }
     }
@@ -288,9 +345,35 @@ mod tests {
         check(ANNOUNCEMENTS, "4", "must be in the range 0 to 3");
         check(ANNOUNCEMENT_INTERVAL, "100", "announcement: Announcement { count: 3, interval: 100 }");
         check(ANNOUNCEMENT_INTERVAL, "99", "must be in the range 100 to 2000");
+        check(PUBLISH, "lan", "publish: Some(Lan)");
+        check(PUBLISH, "wan", "tombolo.publish.default value: \"wan\" (not all, lan or localhost)");
+        check(EGRESS, "none", "egress: None");
+        check(EGRESS, "some", "(not any, internet or none)");
+        check(PEERS, "isolated", "inter_container: false");
+        check(PEERS, "any", "inter_container: true");
+        check(PEERS, "none", "(neither any nor isolated)");
+        check(ALLOW, "10.0.0.0/8,wg0", "allow: [Allow { ports: None, source: Net(10.0.0.0/8) }, Allow");
+        check(ALLOW, "10.0.0.1/8", "invalid tombolo.publish.allow: invalid source 10.0.0.1/8: it should be");
         check(DEFAULT, "true", "cannot be \"true\"");
         check("com.docker.network.bridge.colour", "blue", "unknown option");
         check("colour", "blue", "unknown option \"colour\" of the bridge driver");
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        let parse = |labels: &[(&str, &str)]| {
+            let labels = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned()));
+            Options::parse(&labels.collect(), false)
+        };
+        assert!(parse(&[(ICC, "false"), (PEERS, "isolated")]).is_ok());
+        assert_eq!(
+            parse(&[(ICC, "true"), (PEERS, "isolated")]),
+            Err(OptionError::Contradiction { one: ICC, other: PEERS })
+        );
+        assert!(parse(&[(HOST_BINDING, "127.0.0.1"), (PUBLISH, "lan")]).is_ok());
+        assert!(parse(&[(HOST_BINDING, "127.0.0.1"), (PUBLISH, "localhost")]).is_err());
+        let internet = parse(&[(EGRESS, "internet")]).expect("options");
+        assert_eq!((internet.check(true), internet.check(false)), (Err(OptionError::Egress), Ok(())));
     }
 
     #[test]

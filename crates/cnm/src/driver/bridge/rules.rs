@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Config, GatewayMode};
+use super::{Config, Egress, GatewayMode};
 use crate::{
     Family, Network, PortBinding,
+    access::{Lists, Source, blocks},
     nft::{Set, Value},
     state::{Key, Object},
 };
@@ -16,6 +17,11 @@ pub(crate) fn guards(network: &Network, config: &Config) -> Vec<(Key, Object)> {
     let link = || Value::Ifname(config.link.clone());
     let mut elements = vec![guard(Set::Bridges, vec![link()])];
     elements.push(guard(if config.inter_container { Set::Talk } else { Set::Apart }, vec![link(), link()]));
+    match config.egress {
+        Egress::Any => {}
+        Egress::Internet => elements.push(guard(Set::EgressInternet, vec![link()])),
+        Egress::None => elements.push(guard(Set::EgressNone, vec![link()])),
+    }
     if network.internal {
         elements.push(guard(Set::Internal, vec![link()]));
         return elements;
@@ -52,6 +58,33 @@ pub(crate) fn reached(binding: &PortBinding, address: IpAddr) -> impl Iterator<I
     let (set, proto) = (Set::Reach(Family::of(&address)), binding.proto);
     let key = move |port| vec![Value::Addr(address), Value::Proto(proto), Value::Port(port)];
     binding.container.clone().map(move |port| publish(set, key(port), Vec::new()))
+}
+
+/// Who reaches a sandbox's published ports at its address, where that is not everybody.
+pub(crate) fn limited(binding: &PortBinding, address: IpAddr, lists: &Lists<'_>) -> Vec<(Key, Object)> {
+    let (family, proto) = (Family::of(&address), binding.proto);
+    let mut elements = Vec::new();
+    for port in binding.container.clone() {
+        let Some(sources) = lists.sources(family, proto, port) else { continue };
+        let to = || [Value::Addr(address), Value::Proto(proto), Value::Port(port)];
+        let from = |value: Value| std::iter::once(value).chain(to()).collect();
+        elements.push(publish(Set::Limited(family), to().to_vec(), Vec::new()));
+        for source in sources {
+            match source {
+                Source::Link(name) => {
+                    let key = from(Value::Ifname(name.clone()));
+                    elements.push(publish(Set::AllowLink(family), key, Vec::new()));
+                }
+                Source::Local => elements.push(publish(Set::AllowLocal(family), to().to_vec(), Vec::new())),
+                Source::Net(net) => {
+                    let (length, firsts) = blocks(net);
+                    let set = Set::Allow(family, length);
+                    elements.extend(firsts.map(|first| publish(set, from(Value::Addr(first)), Vec::new())));
+                }
+            }
+        }
+    }
+    elements
 }
 
 /// The elements that lead from a binding of the host's ports to `to`, the

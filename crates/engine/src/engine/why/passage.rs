@@ -7,7 +7,7 @@ use net::{host::Surroundings, look::Packet};
 use super::WhyQuestion;
 use crate::cnm::{
     Model, NetworkId,
-    reach::{Arrival, Place, Step, Target, Verdict, Way},
+    reach::{Arrival, Neighbour, Place, Step, Target, Verdict, Way},
 };
 
 /// A packet's ends, and all that there is to know between them.
@@ -41,7 +41,8 @@ impl Flow<'_> {
         let client = steps.iter().find_map(client_network).and_then(|id| self.link(&id));
         let comes = match self.from {
             Place::Host => vec![Some(String::new())],
-            Place::Outside => self.wires(),
+            Place::Outside | Place::Neighbour(Neighbour { link: None, .. }) => self.wires(),
+            Place::Neighbour(Neighbour { link: Some(link), .. }) => vec![Some(link.as_str().to_owned())],
             Place::Sandbox(_) => vec![client.clone()],
         };
         let pairs = comes.iter().flat_map(|iif| goes.links.iter().map(move |oif| (iif.clone(), oif.clone())));

@@ -239,6 +239,10 @@ impl Rule {
         let mut reg = Reg::FIRST;
         for field in fields {
             self.exprs.push(field.load(reg));
+            self.exprs.extend(field.mask().map(|mask| {
+                let xor = vec![0; mask.len()];
+                Expr::Bitwise { sreg: reg, dreg: reg, mask, xor }
+            }));
             reg = reg.after(field.size());
         }
         self
