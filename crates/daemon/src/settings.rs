@@ -137,8 +137,8 @@ pub(crate) enum SettingsError {
     Mtu { mtu: u32 },
     #[error("publish-default localhost and ip {address} contradict each other")]
     Publish { address: IpAddr },
-    #[error("unknown log driver {driver:?}: json-file and none are known")]
-    LogDriver { driver: String },
+    #[error(transparent)]
+    Log(#[from] engine::LogError),
     #[error("invalid bridge name {name:?}: 1 to 15 letters, digits, dots, hyphens and underscores")]
     BridgeName { name: String },
     #[error("invalid default network option {text:?}: bridge=label=value")]
@@ -245,10 +245,7 @@ impl Settings {
         if let (PublishDefault::Localhost, Some(address)) = (self.network.publish, self.network.ip) {
             return Err(SettingsError::Publish { address });
         }
-        let driver = &self.containers.log_driver;
-        if !matches!(driver.as_str(), "json-file" | "none") {
-            return Err(SettingsError::LogDriver { driver: driver.clone() });
-        }
+        engine::check_log(&self.containers.log_driver, &self.containers.log_opts)?;
         let name = &self.network.bridge_name;
         let is_sound = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || name.len() > 15 || !name.chars().all(is_sound) || name == "." || name == ".." {

@@ -15,7 +15,9 @@ pub struct Config {
     pub init: Option<PathBuf>,
     /// Whether every container gets an init that does not refuse it.
     pub init_by_default: bool,
-    /// Log options of containers that have none.
+    /// Log driver of containers that have none.
+    pub log_driver: String,
+    /// Log options of containers that have that driver.
     pub log_options: BTreeMap<String, String>,
     /// Name servers, search domains and options of containers that have none; the host's if empty.
     pub dns_servers: Vec<IpAddr>,
@@ -38,6 +40,7 @@ impl Config {
             shim,
             init: None,
             init_by_default: false,
+            log_driver: "json-file".to_owned(),
             log_options: BTreeMap::new(),
             network_options: BTreeMap::new(),
             dns_servers: Vec::new(),

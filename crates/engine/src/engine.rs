@@ -59,7 +59,7 @@ pub use volumes::{VolumeInspect, VolumeSpec};
 pub use why::{Why, WhyFailure, WhyQuestion, WhyStep};
 
 use crate::{
-    Config, ContainerId, Event, Events, Subscription,
+    Config, ContainerId, Event, Events, LogDriver, Subscription,
     cnm::{controller::Request, plan::Plan},
     container::Container,
     error::{NetworkError, StoreError},
@@ -172,11 +172,7 @@ impl Engine {
     /// Tells everyone what happened to a container.
     fn tell_container(&self, record: &Record, action: &str, more: &[(&str, String)]) {
         let mut attributes = record.spec.labels.clone();
-        let image = match &record.spec.root {
-            crate::Root::Image(reference) => reference.clone(),
-            crate::Root::Directory { path, .. } => path.display().to_string(),
-        };
-        attributes.insert("image".to_owned(), image);
+        attributes.insert("image".to_owned(), record.spec.root.name());
         attributes.insert("name".to_owned(), record.name.clone());
         attributes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         self.tell("container", action, &record.id.to_string(), attributes);
@@ -202,10 +198,14 @@ impl Engine {
         self.config.exec_root.join("containers").join(id.to_string())
     }
 
-    /// Where a container's output is kept, if it is.
+    /// Where a container's output is kept, if it is kept where it can be read.
     fn log_path(&self, record: &Record) -> Option<PathBuf> {
-        let kept = record.spec.log.driver != "none";
-        kept.then(|| self.directory(&record.id).join(format!("{}-json.log", record.id)))
+        let directory = self.directory(&record.id);
+        match LogDriver::parse(&record.spec.log.driver).ok()? {
+            LogDriver::JsonFile => Some(directory.join(format!("{}-json.log", record.id))),
+            LogDriver::Local => Some(directory.join("local-logs").join("container.log")),
+            LogDriver::Syslog | LogDriver::None => None,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -212,21 +212,46 @@ impl Reader {
     }
 }
 
-/// The rotated files that there are, oldest first: `log.2`, `log.1`.
+/// The rotated files that there are, oldest first: `log.2.gz`, `log.1`.
 fn rotated(path: &Path) -> Vec<PathBuf> {
-    let numbered = |number: u32| PathBuf::from(format!("{}.{number}", path.display()));
-    let mut files: Vec<_> = (1..).map(numbered).take_while(|path| path.exists()).collect();
+    let numbered = |number: u32| {
+        let plain = PathBuf::from(format!("{}.{number}", path.display()));
+        let compressed = PathBuf::from(format!("{}.{COMPRESSED}", plain.display()));
+        [plain, compressed].into_iter().find(|path| path.exists())
+    };
+    let mut files: Vec<_> = (1..).map_while(numbered).collect();
     files.reverse();
     files
 }
 
+/// How the names of compressed files end.
+const COMPRESSED: &str = "gz";
+
 /// A file that is not there yet has nothing in it.
 fn open(path: &Path) -> io::Result<Option<BufReader<File>>> {
+    let is_compressed = path.extension().is_some_and(|end| end == COMPRESSED);
     match File::open(path) {
+        Ok(file) if is_compressed => Ok(Some(BufReader::with_capacity(64 << 10, unpacked(file, path)?))),
         Ok(file) => Ok(Some(BufReader::with_capacity(64 << 10, file))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The content of a compressed file, in one that has no name.
+fn unpacked(file: File, path: &Path) -> io::Result<File> {
+    let place = path.with_extension(format!("reading-{}", crate::ContainerId::random().short()));
+    let mut plain = File::options().read(true).write(true).create_new(true).mode(0o600).open(&place)?;
+    std::fs::remove_file(&place)?;
+    io::copy(&mut flate2::read::GzDecoder::new(file), &mut plain)?;
+    plain.rewind()?;
+    Ok(plain)
+}
+
+/// Bytes of all files of a log.
+pub(crate) fn size(path: &Path) -> u64 {
+    let files = rotated(path).into_iter().chain([path.to_owned()]);
+    files.filter_map(|file| std::fs::metadata(file).ok()).map(|found| found.len()).sum()
 }
 
 /// Where the last `count` lines of a file begin, and how many they are.

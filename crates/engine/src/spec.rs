@@ -80,6 +80,16 @@ pub enum Root {
     },
 }
 
+impl Root {
+    /// The image or directory as it was named.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Image(reference) => reference.clone(),
+            Self::Directory { path, .. } => path.display().to_string(),
+        }
+    }
+}
+
 impl Default for Root {
     fn default() -> Self {
         Self::Image(String::new())
@@ -114,8 +124,8 @@ pub struct Command {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogSpec {
-    /// `json-file` or `none`; `json-file` if empty.
+    /// `json-file`, `local`, `syslog` or `none`; the engine's own if empty.
     pub driver: String,
-    /// `max-size`, `max-file`, as the user wrote them.
+    /// As the user wrote them.
     pub options: BTreeMap<String, String>,
 }

@@ -10,6 +10,7 @@
 //! shim.log       what the shim had to say about itself
 //! ```
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -45,14 +46,66 @@ impl Default for Config {
     }
 }
 
-/// Where output is kept, in Docker's json-file format.
+/// Where output goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogConfig {
+    pub sink: Sink,
+    /// Whether the container waits for a receiver that is slow; otherwise lines are lost.
+    pub waits: bool,
+    /// Bytes that wait for it at most.
+    pub buffer: u64,
+}
+
+/// What takes output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sink {
+    File(FileLog),
+    Syslog(SyslogLog),
+}
+
+/// Files in Docker's json-file format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileLog {
     pub path: PathBuf,
     /// Bytes of one file; `None`: without bound.
     pub max_size: Option<u64>,
     /// How many files there are at most, `path` and `path.1`, …; at least 1.
     pub max_files: u32,
+    /// Whether all but the first are compressed: `path.1.gz`.
+    pub compress: bool,
+    /// What each line is marked with.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A syslog server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyslogLog {
+    pub address: SyslogAddress,
+    /// Its number: 0 to 23.
+    pub facility: u8,
+    pub format: SyslogFormat,
+    pub tag: String,
+}
+
+/// Where a syslog server is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SyslogAddress {
+    /// A socket for datagrams, or a stream if it is none.
+    Local(PathBuf),
+    Stream(PathBuf),
+    Udp(String),
+    Tcp(String),
+}
+
+/// How a message looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SyslogFormat {
+    /// As syslog(3) writes it for the local server.
+    Unix,
+    Rfc3164,
+    Rfc5424,
+    /// The same with microseconds.
+    Rfc5424Micro,
 }
 
 /// Writes what a shim needs into `dir`, which exists and is empty.

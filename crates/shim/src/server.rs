@@ -49,6 +49,7 @@ enum Source {
     Connection(u64),
     Output(ProcessId, u8),
     Input(ProcessId),
+    Log,
 }
 
 impl Server {
@@ -129,6 +130,10 @@ impl Server {
                 set.push(PollFd::from_borrowed_fd(input, PollFlags::OUT));
             }
         }
+        if let Some((receiver, events)) = self.log.as_ref().and_then(Log::pending) {
+            sources.push(Source::Log);
+            set.push(PollFd::from_borrowed_fd(receiver, events));
+        }
         match poll(&mut set, self.timeout().as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -147,9 +152,11 @@ impl Server {
         }
     }
 
-    /// Whether a client of the process must take something first.
+    /// Whether a client of the process, or its log, must take something first.
     fn held_up(&self, process: &ProcessId) -> bool {
-        self.connections.values().any(|connection| connection.watches(process) && connection.full())
+        let is_full = *process == ProcessId::Init && self.log.as_ref().is_some_and(Log::is_full);
+        is_full
+            || self.connections.values().any(|connection| connection.watches(process) && connection.full())
     }
 
     /// Until the first thing that happens by time alone.
@@ -157,7 +164,8 @@ impl Server {
         let stalls = self.connections.values().filter_map(|one| Some(one.stalled()? + self.patience));
         let drains = self.processes.values().filter(|process| !process.settled);
         let drains = drains.filter_map(|process| Some(process.ended_at? + DRAIN));
-        let first = stalls.chain(drains).min()?;
+        let log = self.log.as_ref().and_then(Log::alarm);
+        let first = stalls.chain(drains).chain(log).min()?;
         let left = first.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         Timespec::try_from(left).ok()
     }
@@ -168,6 +176,8 @@ impl Server {
             Source::Signals => self.reap(),
             Source::Connection(number) => self.converse(number, events),
             Source::Output(process, stream) => drop(self.pass_on(&process, stream)),
+            // What could not be sent is tried again after every round.
+            Source::Log => {}
             Source::Input(process) => {
                 if let Some(process) = self.processes.get_mut(&process) {
                     process.stdio.flush();
@@ -277,6 +287,9 @@ impl Server {
             .collect();
         for id in complete {
             self.finish(&id);
+        }
+        if let Some(log) = &mut self.log {
+            log.flush();
         }
         for connection in self.connections.values_mut() {
             if connection.stalled().is_some_and(|since| now > since + self.patience) {

@@ -12,13 +12,12 @@ use crate::settings::{AddressPool, ContainerSettings, NetworkSettings, Settings,
 
 /// What the containers' part is told.
 pub(crate) fn engine(settings: &Settings) -> Config {
-    // The log driver goes into each request that names none.
     let ContainerSettings {
         dns,
         dns_search,
         dns_opts,
         dns_follow_host,
-        log_driver: _,
+        log_driver,
         log_opts,
         init,
         init_path,
@@ -28,6 +27,7 @@ pub(crate) fn engine(settings: &Settings) -> Config {
     let mut config = Config::new(settings.data_root.clone(), settings.exec_root.clone(), shim);
     config.init = init_path.or_else(installed_init);
     config.init_by_default = init;
+    config.log_driver = log_driver;
     config.log_options = log_opts;
     config.dns_servers = dns;
     config.dns_search = dns_search;

@@ -49,9 +49,6 @@ async fn create(
         let (term, read_only) = volumes_of(&text)?;
         mount::add_those_of(&app.engine.inspect(term)?, read_only, &mut wanted.spec.mounts);
     }
-    if wanted.spec.log.driver.is_empty() {
-        wanted.spec.log.driver.clone_from(&app.settings.containers.log_driver);
-    }
     check_sources(&wanted.spec.mounts).await?;
     check_platform(&app, &wanted.spec.root, query.text("platform"))?;
     let created = app.engine.create(wanted.spec).await?;

@@ -139,7 +139,7 @@ fn plugins() -> Plugins {
         volume: list(&["local"]),
         network: list(&["bridge", "host", "null"]),
         authorization: None,
-        log: list(&["json-file", "none"]),
+        log: list(&["json-file", "local", "none", "syslog"]),
     }
 }
 

@@ -73,7 +73,7 @@ fn what_makes_no_sense_is_refused() {
     check_refused(&["--mtu", "1"], "{}", "invalid MTU 1");
     check_refused(&["--bridge-name", "a/b"], "{}", "invalid bridge name");
     check_refused(&["--live-restore=false"], "{}", "cannot be switched off");
-    check_refused(&["--log-driver", "x"], "{}", "unknown log driver \"x\"");
+    check_refused(&["--log-driver", "x"], "{}", "logger: no log driver named 'x' is registered");
     check_refused(&["--log-opt", "x"], "{}", "invalid log option");
     check_refused(&["--data-root", "x"], "{}", "data-root must be an absolute path");
     check_refused(&["--log-level", "loud"], "{}", "invalid value 'loud'");

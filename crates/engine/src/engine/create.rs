@@ -63,9 +63,7 @@ impl Engine {
         crate::process::settle(&mut spec, self.host.cgroup_v2);
         let mut warnings = warnings(&spec);
         warnings.extend(self.absent_warnings(&spec).await);
-        for (option, value) in &self.config.log_options {
-            spec.log.options.entry(option.clone()).or_insert_with(|| value.clone());
-        }
+        self.settle_log(&mut spec)?;
         let mut record = Record::new("", spec);
         record.name = self.take_name(&record)?;
         record.image = base.image_id();
@@ -82,6 +80,19 @@ impl Engine {
                 Err(error)
             }
         }
+    }
+
+    /// Fills in the engine's log driver, and its options where the container has the same driver.
+    fn settle_log(&self, spec: &mut ContainerSpec) -> Result<(), spec::SpecError> {
+        if spec.log.driver.is_empty() {
+            spec.log.driver.clone_from(&self.config.log_driver);
+        }
+        if spec.log.driver == self.config.log_driver {
+            for (option, value) in &self.config.log_options {
+                spec.log.options.entry(option.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        Ok(crate::log_options::check(&spec.log.driver, &spec.log.options)?)
     }
 
     /// The root file system a container is based on.

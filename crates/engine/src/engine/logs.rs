@@ -19,6 +19,15 @@ const ENTRIES: usize = 256;
 type Entries = mpsc::Sender<io::Result<LogEntry>>;
 
 impl Engine {
+    /// Bytes of all that is kept of a container's output.
+    ///
+    /// # Errors
+    /// If there is no such container.
+    pub fn log_size(&self, term: &str) -> Result<u64, LogsError> {
+        let record = self.registry.find(term)?.record();
+        Ok(self.log_path(&record).map_or(0, |path| crate::logs::size(&path)))
+    }
+
     /// Entries in the order in which they were written; the channel closes at the end.
     ///
     /// # Errors

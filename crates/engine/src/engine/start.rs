@@ -7,7 +7,7 @@ use runtime::{bundle, client, spec::Namespace};
 
 use super::{Done, Engine, blocking, health};
 use crate::{
-    MountSpec, NetworkMode, Running, StartFailure, State,
+    LogDriver, LogSpec, MountSpec, NetworkMode, Running, StartFailure, State,
     cnm::SandboxId,
     container::Container,
     error::{NetworkError, ProcessError, StartError},
@@ -220,23 +220,35 @@ impl Engine {
         let failed = |source| StartError::Files { what: "bundle", source };
         std::fs::create_dir_all(bundle).map_err(failed)?;
         bundle::clear(bundle).map_err(failed)?;
-        bundle::write(bundle, &document, &self.shim_config(record), filter.as_deref()).map_err(failed)
+        bundle::write(bundle, &document, &self.shim_config(record)?, filter.as_deref()).map_err(failed)
     }
 
     /// What the shim is told beyond the OCI document.
-    fn shim_config(&self, record: &Record) -> bundle::Config {
-        let limits = log_options::limits(&record.spec.log.options);
-        let log = self.log_path(record).map(|path| bundle::LogConfig {
-            path,
-            max_size: limits.max_size,
-            max_files: limits.max_files,
-        });
-        bundle::Config {
+    fn shim_config(&self, record: &Record) -> Result<bundle::Config, StartError> {
+        let LogSpec { driver, options } = &record.spec.log;
+        let (id, image) = (record.id.to_string(), record.spec.root.name());
+        let subject = log_options::Subject {
+            id: &id,
+            name: &record.name,
+            image: &image,
+            image_id: record.image.as_deref().unwrap_or_default(),
+            labels: &record.spec.labels,
+            env: &record.spec.command.env,
+        };
+        let invalid = |error: log_options::LogError| ProcessError::Invalid { message: error.to_string() };
+        let path = self.log_path(record).unwrap_or_default();
+        if let Some(directory) = path.parent() {
+            // That of `json-file` is there.
+            std::fs::create_dir_all(directory).map_err(|source| StartError::Files { what: "log", source })?;
+        }
+        let driver = LogDriver::parse(driver).map_err(invalid)?;
+        let log = log_options::config(driver, options, path, &subject).map_err(invalid)?;
+        Ok(bundle::Config {
             open_stdin: record.spec.command.open_stdin,
             stdin_once: record.spec.command.stdin_once,
             log,
             ..bundle::Config::default()
-        }
+        })
     }
 
     /// Waits for the end of the first process, in a task that ends with the engine.

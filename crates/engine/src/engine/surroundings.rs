@@ -9,7 +9,7 @@ use runtime::{
 
 use super::{Engine, blocking};
 use crate::{
-    ContainerId, ManagedFiles, NamespaceMode, NetworkMode, State,
+    ContainerId, LogDriver, ManagedFiles, NamespaceMode, NetworkMode, State,
     container::Container,
     error::{FindError, ProcessError, StartError},
     files,
@@ -91,7 +91,9 @@ impl Engine {
             | NetworkMode::Path(_) => None,
         };
         let directory = self.directory(&owner.unwrap_or(record.id));
-        ManagedFiles { log: self.log_path(record), ..files::paths(&directory) }
+        // What the driver `local` keeps is for nobody else to read.
+        let is_shown = LogDriver::parse(&record.spec.log.driver) == Ok(LogDriver::JsonFile);
+        ManagedFiles { log: self.log_path(record).filter(|_| is_shown), ..files::paths(&directory) }
     }
 
     fn sandbox_owner(&self, record: &Record) -> Option<ContainerId> {

@@ -139,3 +139,26 @@ fn a_log_that_is_not_there_is_empty_and_damage_is_skipped() {
     append(&path, 1..2);
     assert_eq!(read(&path, all()), [0, 1]);
 }
+
+/// What was compressed is read like everything else, and leaves no file behind.
+#[test]
+fn compressed_files_are_read() {
+    let (directory, path) = three_files();
+    for number in [1, 2] {
+        let plain = directory.path().join(format!("log.{number}"));
+        let packed = File::create(directory.path().join(format!("log.{number}.gz"))).expect("a file");
+        let mut packer = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+        io::copy(&mut File::open(&plain).expect("a file"), &mut packer).expect("packed");
+        packer.finish().expect("packed");
+        std::fs::remove_file(plain).expect("removed");
+    }
+    assert_eq!(read(&path, all()), (0..10).collect::<Vec<_>>());
+    assert_eq!(read(&path, LogOptions { tail: Some(8), ..all() }), (2..10).collect::<Vec<_>>());
+    let since = Some(Timestamp::from_second(5).expect("a time"));
+    assert_eq!(read(&path, LogOptions { since, ..all() }), (5..10).collect::<Vec<_>>());
+    let names = std::fs::read_dir(directory.path()).expect("a directory");
+    assert_eq!(names.count(), 3, "nothing is left of what was unpacked");
+    let sizes = ["log", "log.1.gz", "log.2.gz"]
+        .map(|name| std::fs::metadata(directory.path().join(name)).expect("a file").len());
+    assert_eq!(size(&path), sizes.iter().sum::<u64>());
+}

@@ -96,12 +96,8 @@ pub enum SpecError {
     Workdir { workdir: String },
     #[error("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")]
     Ulimit { soft: i64, hard: i64 },
-    #[error("unknown log driver {driver:?}: json-file and none are known")]
-    LogDriver { driver: String },
-    #[error("unknown log opt '{option}' for {driver} log driver")]
-    LogOption { option: String, driver: String },
-    #[error("invalid value {value:?} for log opt {option:?}")]
-    LogValue { option: String, value: String },
+    #[error(transparent)]
+    Log(#[from] crate::log_options::LogError),
     #[error("invalid environment variable: {text:?}")]
     Environment { text: String },
     #[error("invalid hostname {name:?}: at most 63 letters, digits, dots and hyphens")]
@@ -126,7 +122,7 @@ pub fn check(spec: &ContainerSpec) -> Result<(), SpecError> {
     check_allow(spec)?;
     limits::check(&spec.limits)?;
     check_mounts(spec)?;
-    check_log(spec)
+    Ok(crate::log_options::check(&spec.log.driver, &spec.log.options)?)
 }
 
 /// Refuses a name that is not one.
@@ -283,26 +279,6 @@ fn is_tmpfs_option(option: &str) -> bool {
         Some((name, _)) => VALUES.contains(&name),
         None => FLAGS.contains(&option),
     }
-}
-
-fn check_log(spec: &ContainerSpec) -> Result<(), SpecError> {
-    let driver = spec.log.driver.as_str();
-    if !matches!(driver, "" | "json-file" | "none") {
-        return Err(SpecError::LogDriver { driver: driver.to_owned() });
-    }
-    for (option, value) in &spec.log.options {
-        let valid = match option.as_str() {
-            "max-size" => crate::log_options::size(value).is_some(),
-            "max-file" => value.parse::<u32>().is_ok_and(|files| files > 0),
-            "labels" | "labels-regex" | "env" | "env-regex" | "tag" | "compress" | "mode"
-            | "max-buffer-size" => true,
-            _ => return Err(SpecError::LogOption { option: option.clone(), driver: "json-file".to_owned() }),
-        };
-        if !valid {
-            return Err(SpecError::LogValue { option: option.clone(), value: value.clone() });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

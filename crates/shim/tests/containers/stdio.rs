@@ -1,8 +1,9 @@
 //! Standard input, output, error, terminals and logs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use runtime::bundle::{Config, LogConfig};
+use runtime::bundle::{Config, FileLog, LogConfig, Sink};
 use runtime::protocol::stream::{STDERR, STDOUT};
 use runtime::protocol::{ProcessId, Streams};
 use runtime::spec::{TerminalSize, UserIds};
@@ -223,7 +224,14 @@ fn a_plain_user_may_open_its_own_stdio() {
 fn output_is_logged_and_logs_are_rotated() {
     in_machine("logs", |machine| async move {
         let path = machine.path("c-json.log");
-        let log = LogConfig { path: path.clone(), max_size: Some(4096), max_files: 3 };
+        let file = FileLog {
+            path: path.clone(),
+            max_size: Some(4096),
+            max_files: 3,
+            compress: false,
+            attributes: BTreeMap::new(),
+        };
+        let log = LogConfig { sink: Sink::File(file), waits: true, buffer: 0 };
         let config = Config { log: Some(log), ..Config::default() };
         let client = machine.created(&machine.spec("busybox seq 1 1000; echo -n rest"), &config).await;
         client.start().await.expect("start");

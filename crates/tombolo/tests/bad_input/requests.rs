@@ -60,7 +60,7 @@ const UNKNOWN: &[Wrong] = &[
         "/containers/create",
         r#"{"Image":"busybox","HostConfig":{"LogConfig":{"Type":"nope"}}}"#,
         400,
-        r#"unknown log driver "nope": json-file and none are known"#,
+        "logger: no log driver named 'nope' is registered",
     ),
     (
         "POST",
