@@ -6,7 +6,7 @@
 
 use crate::{
     Delta, EndpointId, Link, Model, NetworkId, SandboxId,
-    spec::{EndpointSpec, NetworkSpec, NetworkUpdate, SandboxSpec, SandboxUpdate},
+    spec::{DriverSpec, EndpointSpec, NetworkSpec, NetworkUpdate, SandboxSpec, SandboxUpdate},
 };
 
 mod context;
@@ -18,10 +18,10 @@ mod sandbox;
 mod update;
 
 pub use self::{
-    context::{BusyPorts, Context, DefaultPool, Defaults, Entropy, Given, Host, Nets},
+    context::{BusyPorts, Context, DefaultPool, Defaults, Entropy, Given, Host, HostLink, Nets},
     endpoint::{CreateEndpointError, DeleteEndpointError, RenameEndpointError},
     join::{JoinError, LeaveError},
-    network::{CreateNetworkError, DeleteNetworkError},
+    network::{CreateNetworkError, DeleteNetworkError, ParentError},
     refused::{Kind, Refused},
     sandbox::{CreateSandboxError, DeleteSandboxError, UpdateSandboxError},
     update::UpdateNetworkError,
@@ -62,6 +62,19 @@ pub enum Request {
         endpoint: EndpointId,
         links: Vec<Link>,
     },
+}
+
+impl Request {
+    /// The links of the host that must be known to decide it ([`Host::links`]).
+    pub fn links(&self) -> impl Iterator<Item = &str> {
+        let spec =
+            if let Self::CreateNetwork(spec) | Self::RenewNetwork(spec) = self { Some(spec) } else { None };
+        let options =
+            spec.and_then(
+                |spec| if let DriverSpec::Upper(options) = &spec.driver { Some(options) } else { None },
+            );
+        options.into_iter().flat_map(network::links)
+    }
 }
 
 /// What a request brought into being.

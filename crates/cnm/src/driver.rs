@@ -1,6 +1,8 @@
 //! Drivers: functions from networks and endpoints to kernel objects.
 
 pub mod bridge;
+mod inside;
+pub mod upper;
 
 use crate::{
     Driver, Endpoint, Network,
@@ -13,6 +15,7 @@ impl Driver {
         match self {
             Self::Null | Self::Host | Self::Config(_) => Vec::new(),
             Self::Bridge(config) => bridge::objects::network_objects(network, config),
+            Self::Upper(config) => upper::objects::network_objects(config),
         }
     }
 
@@ -21,6 +24,7 @@ impl Driver {
         match self {
             Self::Null | Self::Host | Self::Config(_) => Vec::new(),
             Self::Bridge(config) => bridge::objects::endpoint_objects(endpoint, config, published),
+            Self::Upper(config) => upper::objects::endpoint_objects(endpoint, config),
         }
     }
 }

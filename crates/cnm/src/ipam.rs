@@ -23,7 +23,7 @@ pub use self::{
 };
 pub(crate) use self::{
     address::request_address,
-    pool::{is_default, request_pool},
+    pool::{Needs, is_default, request_pool},
 };
 
 /// An option: each address after the one given before, not the lowest that is free.

@@ -76,6 +76,8 @@ pub enum Driver {
     /// Nothing: what other networks are made with.
     Config(crate::spec::Template),
     Bridge(crate::driver::bridge::Config),
+    /// macvlan and ipvlan: links on a link of the host.
+    Upper(crate::driver::upper::Config),
 }
 
 /// The addresses of a network.
@@ -367,6 +369,7 @@ impl Driver {
             Self::Null | Self::Config(_) => "null",
             Self::Host => "host",
             Self::Bridge(_) => "bridge",
+            Self::Upper(config) => config.kind.name(),
         }
     }
 }
@@ -376,7 +379,7 @@ impl Network {
     pub const fn is_predefined(&self) -> bool {
         match &self.driver {
             Driver::Null | Driver::Host => true,
-            Driver::Config(_) => false,
+            Driver::Config(_) | Driver::Upper(_) => false,
             Driver::Bridge(config) => config.default,
         }
     }
@@ -385,7 +388,15 @@ impl Network {
     pub const fn bridge(&self) -> Option<&crate::driver::bridge::Config> {
         match &self.driver {
             Driver::Bridge(config) => Some(config),
-            Driver::Null | Driver::Host | Driver::Config(_) => None,
+            Driver::Null | Driver::Host | Driver::Config(_) | Driver::Upper(_) => None,
+        }
+    }
+
+    /// The macvlan or ipvlan driver's configuration, if that is what realises it.
+    pub const fn upper(&self) -> Option<&crate::driver::upper::Config> {
+        match &self.driver {
+            Driver::Upper(config) => Some(config),
+            Driver::Null | Driver::Host | Driver::Config(_) | Driver::Bridge(_) => None,
         }
     }
 
@@ -393,7 +404,7 @@ impl Network {
     pub const fn template(&self) -> Option<&crate::spec::Template> {
         match &self.driver {
             Driver::Config(template) => Some(template),
-            Driver::Null | Driver::Host | Driver::Bridge(_) => None,
+            Driver::Null | Driver::Host | Driver::Bridge(_) | Driver::Upper(_) => None,
         }
     }
 
@@ -403,8 +414,10 @@ impl Network {
         match (&self.driver, self.ipam.driver) {
             (Driver::Null | Driver::Host, _) => is(true, false),
             (Driver::Config(template), _) => is(template.v4.unwrap_or(true), template.v6.unwrap_or(false)),
-            (Driver::Bridge(_), IpamDriver::Null { v4, v6 }) => is(v4, v6),
-            (Driver::Bridge(_), IpamDriver::Default) => !self.ipam.subnets(family).is_empty(),
+            (Driver::Bridge(_) | Driver::Upper(_), IpamDriver::Null { v4, v6 }) => is(v4, v6),
+            (Driver::Bridge(_) | Driver::Upper(_), IpamDriver::Default) => {
+                !self.ipam.subnets(family).is_empty()
+            }
         }
     }
 }

@@ -166,7 +166,9 @@ fn alone(op: Op) -> Step {
         | Key::Port { .. }
         | Key::Netns(_)
         | Key::Bridge(_)
+        | Key::Lower(_)
         | Key::Veth(_)
+        | Key::Upper(_)
         | Key::LinkSysctl(..) => Step::Single(Box::new(op)),
     }
 }

@@ -149,6 +149,8 @@ pub enum Obstacle {
     /// The question arrives. The answer would go directly over this network, on which both are and
     /// whose endpoints may not talk; where bridged frames pass netfilter it is let through all the same.
     AnswersApart { network: NetworkId },
+    /// The network is on a link of the host: the kernel leads nothing from the host by that link to it.
+    Below { network: NetworkId },
     /// Nothing is routed into or out of the network.
     Internal { network: NetworkId },
     /// The address is of a network whose endpoints are reached from elsewhere by published ports only.
@@ -170,6 +172,8 @@ pub enum Step {
     OnLink(NetworkId),
     /// The client's default route, by a network and its gateway.
     Gateway(NetworkId, IpAddr),
+    /// The client's default route, onto the wire of a network that is on a link of the host.
+    Wire(NetworkId),
     /// The address is the host's.
     OfHost,
     /// The port of the host is published to a sandbox: to its address and port.

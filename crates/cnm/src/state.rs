@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 use crate::{
     EndpointId, Mac, NetworkId, Proto, SandboxId,
+    driver::upper::Kind,
     nft::{Digest, Set, Value},
 };
 
@@ -55,8 +56,12 @@ pub enum Key {
     Netns(SandboxId),
     /// By its name on the host.
     Bridge(String),
+    /// A link of the host, by its name, that others are made on.
+    Lower(String),
     /// Both ends; the host's is called [`veth_name`].
     Veth(EndpointId),
+    /// A link in a sandbox on a link of the host.
+    Upper(EndpointId),
     /// A setting that a user gave a link in a sandbox: the link and the path below
     /// `/proc/sys`. It is kept, and vanishes with the link.
     LinkSysctl(Ns, String, String),
@@ -96,7 +101,9 @@ pub enum Object {
     Element(Vec<Value>),
     Netns(Netns),
     Bridge(Bridge),
+    Lower(Lower),
     Veth(Veth),
+    Upper(Upper),
     LinkSysctl(String),
     /// Without duplicate address detection.
     Addr,
@@ -155,6 +162,40 @@ pub struct Veth {
     pub up: bool,
 }
 
+/// A link of the host that is made for others to be on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lower {
+    pub kind: LowerKind,
+    /// Observed as `false` if somebody took it down.
+    pub up: bool,
+}
+
+/// What such a link is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LowerKind {
+    /// One VLAN of another link of the host.
+    Vlan { on: String, id: u16 },
+    /// It leads nowhere.
+    Dummy,
+}
+
+/// A macvlan or ipvlan link. The endpoint of its key is in its mark. The kernel gives it no
+/// address of its own accord, as with bridges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upper {
+    /// The link of the host that it is on; observed as empty if it is on none.
+    pub lower: String,
+    pub kind: Kind,
+    /// Where it is, with its name there.
+    pub place: (Ns, String),
+    /// Its own, if it has one.
+    pub mac: Option<Mac>,
+    /// In bytes; the lower link's if absent.
+    pub mtu: Option<u32>,
+    /// Observed as `false` if somebody took it down.
+    pub up: bool,
+}
+
 /// A route's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -203,8 +244,9 @@ pub(crate) fn provides(key: &Key, object: &Object) -> Option<Carrier> {
     match (key, object) {
         (Key::Table, _) => Some(Carrier::Table),
         (Key::Netns(sandbox), _) => Some(Carrier::Netns(*sandbox)),
-        (Key::Bridge(name), _) => Some(Carrier::Link(Ns::Host, name.clone())),
+        (Key::Bridge(name) | Key::Lower(name), _) => Some(Carrier::Link(Ns::Host, name.clone())),
         (Key::Veth(_), Object::Veth(veth)) => Some(Carrier::Link(veth.peer.0, veth.peer.1.clone())),
+        (Key::Upper(_), Object::Upper(upper)) => Some(Carrier::Link(upper.place.0, upper.place.1.clone())),
         (Key::Addr(ns, link, net), _) => Some(Carrier::Addr(*ns, link.clone(), *net)),
         _ => None,
     }
@@ -221,6 +263,19 @@ pub(crate) fn carriers(key: &Key, object: &Object) -> Vec<(Carrier, Bond)> {
                 Ns::Host => None,
             };
             master.chain(peer).collect()
+        }
+        (Key::Lower(_), Object::Lower(Lower { kind: LowerKind::Vlan { on, .. }, .. })) => {
+            vec![(Carrier::Link(Ns::Host, on.clone()), Bond::Vanishes)]
+        }
+        (Key::Upper(_), Object::Upper(upper)) => {
+            let lower = (Carrier::Link(Ns::Host, upper.lower.clone()), Bond::Vanishes);
+            // It vanishes with its namespace at a time of the kernel's choosing, until when others
+            // cannot have its MAC address.
+            let inside = match upper.place.0 {
+                Ns::Sandbox(sandbox) => Some((Carrier::Netns(sandbox), Bond::Rides)),
+                Ns::Host => None,
+            };
+            std::iter::once(lower).chain(inside).collect()
         }
         (Key::LinkSysctl(ns, link, _) | Key::Addr(ns, link, _), _) => {
             vec![(Carrier::Link(*ns, link.clone()), Bond::Vanishes)]
@@ -240,6 +295,11 @@ pub fn can_become(old: &Object, new: &Object) -> bool {
     match (old, new) {
         (Object::Bridge(old), Object::Bridge(new)) => old.network == new.network,
         (Object::Veth(old), Object::Veth(new)) => old.peer == new.peer && old.mac == new.mac,
+        (Object::Lower(old), Object::Lower(new)) => old.kind == new.kind,
+        (Object::Upper(old), Object::Upper(new)) => {
+            let same = |upper: &Upper| (upper.lower.clone(), upper.kind, upper.place.clone(), upper.mac);
+            same(old) == same(new)
+        }
         (Object::Route(_), Object::Route(_))
         | (Object::Element(_), Object::Element(_))
         | (Object::LinkSysctl(_), Object::LinkSysctl(_)) => true,

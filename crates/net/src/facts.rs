@@ -2,14 +2,17 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, path::Path};
 
-use cnm::controller::Host;
+use cnm::controller::{Host, HostLink};
 use ipnet::IpNet;
 use linux::{
     rtnl::{Link, Rtnl, RtnlError},
     sysctl,
 };
 
-/// Reads the host's routes, addresses and ephemeral ports.
+/// The index of every stack's loopback link.
+const LOOPBACK: u32 = 1;
+
+/// Reads the host's routes, addresses and ephemeral ports, and what is known of the links that are asked for.
 ///
 /// Without those of our own bridges: which of their subnets are taken is in the model, and
 /// a bridge may still be there whose network is gone.
@@ -18,9 +21,13 @@ use linux::{
 ///
 /// # Errors
 /// What the kernel says to the dumps.
-pub(crate) fn of_host(is_ours: impl Fn(&Link) -> bool) -> Result<Host, RtnlError> {
+pub(crate) fn of_host(asked: &[String], is_ours: impl Fn(&Link) -> bool) -> Result<Host, RtnlError> {
     let mut host = settings();
     let mut rtnl = Rtnl::open()?;
+    for name in asked {
+        let link = rtnl.link_by_name(name)?;
+        host.links.extend(link.map(|link| (name.clone(), kind(&link, is_ours(&link)))));
+    }
     let bridges = rtnl.bridge_list()?.into_iter().filter(is_ours);
     let ours: BTreeSet<_> = bridges.map(|bridge| Some(bridge.index)).collect();
     let routes = rtnl.route_list()?.into_iter();
@@ -37,6 +44,14 @@ pub(crate) fn of_host(is_ours: impl Fn(&Link) -> bool) -> Result<Host, RtnlError
         }
     }
     Ok(host)
+}
+
+const fn kind(link: &Link, is_ours: bool) -> HostLink {
+    match (link.index, is_ours) {
+        (LOOPBACK, _) => HostLink::Loopback,
+        (_, true) => HostLink::Ours,
+        (_, false) => HostLink::Other,
+    }
 }
 
 /// What costs next to nothing to know: which ports are ephemeral, and whether there is IPv6.

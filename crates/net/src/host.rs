@@ -38,6 +38,7 @@ mod namespace;
 mod nft;
 mod observe;
 mod refusal;
+mod upper;
 
 use mark::Mark;
 use namespace::Inside;
@@ -234,6 +235,7 @@ impl Shared {
             }
             (Op::Change { to: Object::Veth(to), .. }, Key::Veth(endpoint)) => self.veth_set(endpoint, to),
             (Op::Delete { .. }, Key::Veth(endpoint)) => self.veth_del(endpoint),
+            (_, Key::Lower(_) | Key::Upper(_)) => self.stacked(op),
             (
                 Op::Create { object: Object::LinkSysctl(value), .. }
                 | Op::Change { to: Object::LinkSysctl(value), .. },

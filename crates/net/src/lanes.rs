@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cnm::{
     Delta, Model, Touched,
-    state::{Key, State},
+    state::{Key, Object, State},
 };
 
 /// What a change touches.
@@ -17,8 +17,8 @@ pub(crate) struct Footprint {
     alters: BTreeSet<Touched>,
     relies_on: BTreeSet<Touched>,
     keys: BTreeSet<Key>,
-    /// It works within our table, whoever makes that.
-    needs_table: bool,
+    /// Objects that it works with, whoever makes them.
+    needs: BTreeSet<Key>,
 }
 
 impl Footprint {
@@ -34,8 +34,7 @@ impl Footprint {
         }
         let differs = |key: &&Key| from.get(*key) != to.get(*key);
         footprint.keys.extend(from.keys().chain(to.keys()).filter(differs).cloned());
-        let in_table = |key: &Key| matches!(key, Key::Table | Key::Guard(..) | Key::Publish(..));
-        footprint.needs_table = from.keys().chain(to.keys()).any(in_table);
+        footprint.needs.extend(from.iter().chain(to).filter_map(needed));
         footprint
     }
 
@@ -45,8 +44,17 @@ impl Footprint {
             || !self.alters.is_disjoint(&other.relies_on)
             || !self.relies_on.is_disjoint(&other.alters)
             || !self.keys.is_disjoint(&other.keys)
-            || (self.needs_table && other.keys.contains(&Key::Table))
-            || (other.needs_table && self.keys.contains(&Key::Table))
+            || !self.needs.is_disjoint(&other.keys)
+            || !other.needs.is_disjoint(&self.keys)
+    }
+}
+
+/// What an object needs that may be of several networks.
+fn needed((key, object): (&Key, &Object)) -> Option<Key> {
+    match (key, object) {
+        (Key::Table | Key::Guard(..) | Key::Publish(..), _) => Some(Key::Table),
+        (_, Object::Upper(upper)) => Some(Key::Lower(upper.lower.clone())),
+        _ => None,
     }
 }
 

@@ -284,8 +284,9 @@ impl NetworkService {
         if !requests.iter().any(is_new) {
             return Ok(facts::settings());
         }
+        let asked: Vec<_> = requests.iter().flat_map(Request::links).map(str::to_owned).collect();
         let host = self.host.clone();
-        let read = tokio::task::spawn_blocking(move || facts::of_host(|link| host.is_ours(link)));
+        let read = tokio::task::spawn_blocking(move || facts::of_host(&asked, |link| host.is_ours(link)));
         let read = read.await.map_err(|_| ChangeError::Stopped)?;
         read.map_err(ChangeError::Facts)
     }

@@ -161,6 +161,9 @@ fn key_of(model: &Model, link: &Link) -> Option<Key> {
     if model.network_by_link(&link.name).is_some() {
         return Some(Key::Bridge(link.name.clone()));
     }
+    if model.is_lower(&link.name) {
+        return Some(Key::Lower(link.name.clone()));
+    }
     let prefix = hex::decode(link.name.strip_prefix("veth")?).ok()?;
     model.endpoint_by_prefix(&prefix).map(|endpoint| Key::Veth(endpoint.id))
 }

@@ -57,6 +57,8 @@ pub struct Host {
     pub taken: Nets,
     /// Where no pool may be, chosen or named: subnets on links of the host that are not ours.
     pub on_link: Nets,
+    /// What is known of the host's links that were asked about, by name.
+    pub links: BTreeMap<String, HostLink>,
     /// Where ephemeral ports come from (`net.ipv4.ip_local_port_range`).
     pub ephemeral: RangeInclusive<u16>,
     /// After what the search for the next ephemeral port or address begins.
@@ -73,6 +75,7 @@ impl Default for Host {
         Self {
             taken: Nets::default(),
             on_link: Nets::default(),
+            links: BTreeMap::new(),
             ephemeral: 32_768..=60_999,
             given: Given::default(),
             busy: BusyPorts::default(),
@@ -101,6 +104,15 @@ impl Host {
             }
         }
     }
+}
+
+/// A link of the host that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostLink {
+    Loopback,
+    /// It carries the engine's own mark.
+    Ours,
+    Other,
 }
 
 /// What was given out last. It is forgotten with the engine: the lowest comes first again then.

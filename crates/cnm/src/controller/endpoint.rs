@@ -164,9 +164,10 @@ fn mac(
     (settings, v4): (&EndpointSettings, Option<Ipv4Net>),
     context: &mut Context<'_>,
 ) -> Result<Option<Mac>, CreateEndpointError> {
-    match network.driver {
+    match &network.driver {
         Driver::Null | Driver::Host | Driver::Config(_) => return Ok(None),
-        Driver::Bridge(_) => {}
+        Driver::Upper(config) if !config.kind.has_mac() => return Ok(None),
+        Driver::Bridge(_) | Driver::Upper(_) => {}
     }
     let holder = |mac| model.endpoint_by_mac(&network.id, mac);
     if let Some(mac) = settings.mac {
@@ -178,7 +179,8 @@ fn mac(
             }
         };
     }
-    let of_address = v4.map(|net| Mac::of_ipv4(net.addr()));
+    // On a wire of others, somebody else may have made the same of the same address.
+    let of_address = v4.filter(|_| network.upper().is_none()).map(|net| Mac::of_ipv4(net.addr()));
     let draws = (0..MAC_DRAWS).map(|_| Mac::local(context.random()));
     let free = of_address.into_iter().chain(draws).find(|mac| holder(*mac).is_none());
     free.map(Some).ok_or_else(|| CreateEndpointError::NoMac { network: network.name.clone() })

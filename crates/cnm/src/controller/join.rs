@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::Kind;
 use crate::{
     Attachment, Delta, Driver, Endpoint, EndpointId, Model, Namespace, Network, Sandbox, SandboxId,
-    driver::bridge::{Config, INTERFACE},
+    driver::bridge::INTERFACE,
 };
 
 /// Why an endpoint cannot join a sandbox. The texts are Docker's where it has any.
@@ -79,7 +79,8 @@ pub(super) fn join(model: &Model, id: &EndpointId, sandbox: &SandboxId) -> Resul
     }
     let interface = match &network.driver {
         Driver::Null | Driver::Host | Driver::Config(_) => String::new(),
-        Driver::Bridge(config) => interface(model, sandbox, endpoint, config)?,
+        Driver::Bridge(config) => interface(model, sandbox, endpoint, &config.interface_prefix)?,
+        Driver::Upper(config) => interface(model, sandbox, endpoint, &config.interface_prefix)?,
     };
     let order = model.endpoints_of_sandbox(&sandbox.id).next_back().map_or(0, |last| order(last) + 1);
     let mut joined = Endpoint::clone(endpoint);
@@ -95,10 +96,14 @@ fn check_modes(model: &Model, sandbox: &Sandbox, network: &Network) -> Result<()
     let others = || model.endpoints_of_sandbox(&sandbox.id).map(|other| &model.network_of(other).driver);
     match &network.driver {
         Driver::Host if !on_host => Err(JoinError::HostNetwork),
-        Driver::Null | Driver::Config(_) | Driver::Bridge(_) if on_host => Err(JoinError::Shared),
+        Driver::Null | Driver::Config(_) | Driver::Bridge(_) | Driver::Upper(_) if on_host => {
+            Err(JoinError::Shared)
+        }
         Driver::Null if others().next().is_some() => Err(JoinError::Private),
-        Driver::Bridge(_) if others().any(|driver| matches!(driver, Driver::Null)) => Err(JoinError::Private),
-        Driver::Null | Driver::Host | Driver::Config(_) | Driver::Bridge(_) => Ok(()),
+        Driver::Bridge(_) | Driver::Upper(_) if others().any(|driver| matches!(driver, Driver::Null)) => {
+            Err(JoinError::Private)
+        }
+        Driver::Null | Driver::Host | Driver::Config(_) | Driver::Bridge(_) | Driver::Upper(_) => Ok(()),
     }
 }
 
@@ -107,7 +112,7 @@ fn interface(
     model: &Model,
     sandbox: &Sandbox,
     endpoint: &Endpoint,
-    config: &Config,
+    prefix: &str,
 ) -> Result<String, JoinError> {
     let holder =
         |name: &str| model.endpoints_of_sandbox(&sandbox.id).find(|other| other.interface() == Some(name));
@@ -118,7 +123,7 @@ fn interface(
         };
     }
     let taken = model.endpoints_of_sandbox(&sandbox.id).count();
-    let mut names = (0..=taken).map(|number| format!("{}{number}", config.interface_prefix));
+    let mut names = (0..=taken).map(|number| format!("{prefix}{number}"));
     Ok(names.find(|name| holder(name).is_none()).expect("n endpoints hold at most n names"))
 }
 

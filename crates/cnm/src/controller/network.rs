@@ -7,9 +7,14 @@ use super::{Context, Created, Decision, Kind};
 use crate::{
     Attachment, Delta, Driver, Endpoint, Family, Ipam, Model, Network, NetworkId, Subnet,
     driver::bridge::Config,
-    ipam::{RequestPoolError, is_default, request_pool},
+    ipam::{Needs, RequestPoolError, is_default, request_pool},
     spec::{ConfigError, DriverSpec, NetworkSpec, SubnetSpec, Template},
 };
+
+mod upper;
+
+pub use upper::ParentError;
+pub(crate) use upper::links;
 
 /// Why a network cannot be created. The texts are Docker's.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub enum CreateNetworkError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
+    Parent(#[from] ParentError),
+    #[error(transparent)]
     Pool(#[from] RequestPoolError),
 }
 
@@ -37,6 +44,7 @@ impl CreateNetworkError {
             Self::NameTaken { .. } | Self::IdTaken { .. } => Kind::Conflict,
             Self::OnlyOne { .. } | Self::LinkTaken { .. } => Kind::Forbidden,
             Self::Config(error) => error.kind(),
+            Self::Parent(error) => error.kind(),
             Self::Pool(error) => error.kind(),
         }
     }
@@ -82,6 +90,7 @@ pub(super) fn create(
         DriverSpec::Host => only_one(model, spec, Driver::Host)?,
         DriverSpec::Config(template) => Driver::Config(template.clone()),
         DriverSpec::Bridge(options) => Driver::Bridge(own_link(model, id, options.config(&id))?),
+        DriverSpec::Upper(options) => Driver::Upper(upper::config(model, &id, options, context)?),
     };
     if let Some(name) = &spec.config_from {
         // It may have gone since the form was filled in.
@@ -192,13 +201,15 @@ fn subnets(
         Family::V4 => &spec.v4,
         Family::V6 => &spec.v6,
     };
-    let needs_gateway = match &spec.driver {
-        DriverSpec::Bridge(options) => options.needs_gateway(family, spec.internal),
-        DriverSpec::Null | DriverSpec::Host | DriverSpec::Config(_) => false,
+    let needs = match &spec.driver {
+        DriverSpec::Bridge(options) => Needs::of_bridge(options.needs_gateway(family, spec.internal)),
+        DriverSpec::Null | DriverSpec::Host | DriverSpec::Config(_) => Needs::of_bridge(false),
+        // Its pool is that of the wire, which the host may be on, too.
+        DriverSpec::Upper(_) => Needs { gateway: false, off_link: false },
     };
     let mut subnets = Vec::new();
     for wish in wanted {
-        subnets.push(request_pool((model, &subnets), wish, (family, needs_gateway), context)?);
+        subnets.push(request_pool((model, &subnets), wish, (family, needs), context)?);
     }
     Ok(subnets)
 }

@@ -9,7 +9,7 @@ use super::{Context, Kind};
 use crate::{
     Delta, Driver, Endpoint, Family, IpamDriver, Model, Network, NetworkId,
     driver::bridge::{Config, OptionError, Options, fixed},
-    ipam::{RequestAddressError, RequestPoolError, request_address, request_pool},
+    ipam::{Needs, RequestAddressError, RequestPoolError, request_address, request_pool},
     spec::{NetworkUpdate, SubnetSpec, Switch},
 };
 
@@ -27,6 +27,8 @@ pub enum UpdateNetworkError {
         "configuration network {name:?} cannot be changed: networks that were made with it would not follow"
     )]
     Config { name: String },
+    #[error("network {name} cannot be changed: networks of the {driver} driver stay as they are made")]
+    Driver { name: String, driver: &'static str },
     #[error("option {option} of network {name} cannot be changed: {reason}")]
     Fixed { name: String, option: &'static str, reason: &'static str },
     #[error("IPv4 or IPv6 must be enabled")]
@@ -54,6 +56,7 @@ impl UpdateNetworkError {
             Self::NotFound { .. } => Kind::NotFound,
             Self::Predefined { .. }
             | Self::Config { .. }
+            | Self::Driver { .. }
             | Self::Fixed { .. }
             | Self::NullIpam { .. }
             | Self::Subnets { .. }
@@ -122,6 +125,9 @@ fn configured(old: &Network, new: &Network) -> Result<(Options, Config), UpdateN
     let before = match &old.driver {
         Driver::Bridge(config) if !config.default => config,
         Driver::Config(_) => return Err(UpdateNetworkError::Config { name }),
+        Driver::Upper(upper) => {
+            return Err(UpdateNetworkError::Driver { name, driver: upper.kind.name() });
+        }
         Driver::Bridge(_) | Driver::Null | Driver::Host => {
             return Err(UpdateNetworkError::Predefined { name });
         }
@@ -159,7 +165,12 @@ fn switched(
         Some(Switch::On(wishes)) => {
             let mut subnets = Vec::new();
             for wish in wishes {
-                subnets.push(request_pool((model, &subnets), wish, (family, needs_gateway), context)?);
+                subnets.push(request_pool(
+                    (model, &subnets),
+                    wish,
+                    (family, Needs::of_bridge(needs_gateway)),
+                    context,
+                )?);
             }
             Ok(subnets)
         }

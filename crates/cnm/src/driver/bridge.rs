@@ -11,8 +11,8 @@ mod options;
 pub(crate) mod rules;
 
 pub(crate) use self::options::{
-    EGRESS, INTERFACE, LINK_NAME_MAX, asks_for_announcements, check_endpoint_options, fixed, link_name,
-    parse_bool,
+    EGRESS, INTERFACE, LINK_NAME_MAX, asks_for_announcements, check_endpoint_options, fixed, link_name, mtu,
+    parse_bool, prefix,
 };
 pub use self::options::{OptionError, Options, sysctls};
 

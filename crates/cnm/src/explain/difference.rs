@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use crate::{
     Model, NetworkId,
     nft::{Tuple, Value},
-    state::{Bridge, Key, Netns, Ns, Object, Route, Scope, State, Veth, kernel_state_of},
+    state::{Bridge, Key, Netns, Ns, Object, Route, Scope, State, Upper, Veth, kernel_state_of},
 };
 
 /// How an object differs.
@@ -78,6 +78,11 @@ impl Difference {
         match &self.key {
             Key::Guard(_, key) | Key::Publish(_, key) => key.iter().chain(data).any(names),
             Key::Bridge(name) => link == Some(name.as_str()),
+            Key::Lower(name) => network.upper().is_some_and(|config| config.parent.name() == name),
+            Key::Upper(_) => match (&self.is, network.upper()) {
+                (Some(Object::Upper(upper)), Some(config)) => upper.lower == config.parent.name(),
+                _ => false,
+            },
             Key::Addr(ns, name, net) => {
                 link == Some(name.as_str()) && *ns == Ns::Host || of_pool(&net.addr())
             }
@@ -120,6 +125,14 @@ impl fmt::Display for Otherwise<'_> {
         match (self.0, self.1) {
             (Object::Bridge(is), Object::Bridge(should)) => f.write_str(&bridge(is, should).join(", ")),
             (Object::Veth(is), Object::Veth(should)) => f.write_str(&veth(is, should).join(", ")),
+            (Object::Lower(is), Object::Lower(should)) => {
+                let parts = [
+                    differ("kind", &is.kind, &should.kind, |kind| format!("{kind:?}")),
+                    differ("link", &is.up, &should.up, up),
+                ];
+                f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+            }
+            (Object::Upper(is), Object::Upper(should)) => f.write_str(&upper(is, should).join(", ")),
             (Object::Table(_), Object::Table(_)) => {
                 f.write_str("its sets, chains or rules are not those of this engine")
             }
@@ -164,6 +177,20 @@ fn veth(is: &Veth, should: &Veth) -> Vec<String> {
         }),
         differ("isolation", &is.isolated, &should.isolated, switch),
         differ("hairpin", &is.hairpin, &should.hairpin, switch),
+        differ("link", &is.up, &should.up, up),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+fn upper(is: &Upper, should: &Upper) -> Vec<String> {
+    let parts = [
+        differ("link below", &is.lower, &should.lower, |name| {
+            if name.is_empty() { "none".to_owned() } else { name.clone() }
+        }),
+        differ("kind", &is.kind, &should.kind, |kind| kind.name().to_owned()),
+        differ("place", &is.place, &should.place, |(ns, name)| format!("{name} in {ns}")),
+        differ("MAC", &is.mac, &should.mac, |mac| mac.map_or_else(String::new, |mac| mac.to_string())),
+        differ("MTU", &is.mtu, &should.mtu, |mtu| mtu.map_or_else(String::new, |mtu| mtu.to_string())),
         differ("link", &is.up, &should.up, up),
     ];
     parts.into_iter().flatten().collect()

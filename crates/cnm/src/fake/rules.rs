@@ -8,7 +8,10 @@ use super::FakeKernel;
 use crate::{
     Family, Proto,
     nft::{Set, Type, Value},
-    state::{Bond, Bridge, Key, Ns, Object, Route, State, Veth, can_become, carriers, provides, veth_name},
+    state::{
+        Bond, Bridge, Key, Lower, LowerKind, Ns, Object, Route, State, Upper, Veth, can_become, carriers,
+        provides, veth_name,
+    },
 };
 
 /// An errno(3) and the kernel's words.
@@ -33,7 +36,7 @@ const LINK_NAME: usize = 15;
 /// What the kernel says of an object that is not there.
 pub(super) const fn missing(key: &Key) -> Refused {
     match key {
-        Key::Bridge(_) | Key::Veth(_) => ENODEV,
+        Key::Bridge(_) | Key::Lower(_) | Key::Veth(_) | Key::Upper(_) => ENODEV,
         Key::Addr(..) => EADDRNOTAVAIL,
         Key::Route(..) => ESRCH,
         Key::Sysctl(_)
@@ -53,7 +56,9 @@ pub(super) fn vanish_with(state: &mut State, key: &Key, object: &Object) {
     for (key, object) in state.iter_mut() {
         let lost: Vec<_> =
             carriers(key, object).into_iter().filter(|(carrier, _)| gone.contains(carrier)).collect();
-        let inside = matches!(object, Object::Veth(Veth { peer, .. }) if lost_peer(&lost, peer.0));
+        let inside = matches!(object,
+            Object::Veth(Veth { peer: (ns, _), .. }) | Object::Upper(Upper { place: (ns, _), .. })
+                if lost_namespace(&lost, *ns));
         if inside || lost.iter().any(|(_, bond)| *bond == Bond::Vanishes) {
             gone.extend(provides(key, object));
             vanished.push(key.clone());
@@ -73,7 +78,7 @@ pub(super) fn vanish_with(state: &mut State, key: &Key, object: &Object) {
     }
 }
 
-fn lost_peer(lost: &[(crate::state::Carrier, Bond)], ns: Ns) -> bool {
+fn lost_namespace(lost: &[(crate::state::Carrier, Bond)], ns: Ns) -> bool {
     let Ns::Sandbox(sandbox) = ns else { return false };
     lost.iter().any(|(carrier, _)| *carrier == crate::state::Carrier::Netns(sandbox))
 }
@@ -98,6 +103,17 @@ impl FakeKernel {
                 self.link_name_is_free(Ns::Host, &veth_name(endpoint))?;
                 self.link_name_is_free(veth.peer.0, &veth.peer.1)?;
                 self.master_exists(veth)
+            }
+            (Key::Lower(name), Object::Lower(lower)) => {
+                self.link_name_is_free(Ns::Host, name)?;
+                match &lower.kind {
+                    LowerKind::Vlan { on, .. } => self.lower_exists(on),
+                    LowerKind::Dummy => Ok(()),
+                }
+            }
+            (Key::Upper(_), Object::Upper(upper)) => {
+                self.link_name_is_free(upper.place.0, &upper.place.1)?;
+                self.lower_exists(&upper.lower)
             }
             (Key::LinkSysctl(ns, link, _), Object::LinkSysctl(_)) => {
                 self.link_is_up(*ns, link).map(drop).ok_or(ENOENT)
@@ -184,6 +200,12 @@ impl FakeKernel {
                 let outside = ns == Ns::Host && veth_name(endpoint) == name;
                 (outside || peer.0 == ns && peer.1 == name).then_some(*up)
             }
+            (Key::Lower(lower), Object::Lower(Lower { up, .. })) => {
+                (ns == Ns::Host && lower == name).then_some(*up)
+            }
+            (Key::Upper(_), Object::Upper(Upper { place, up, .. })) => {
+                (place.0 == ns && place.1 == name).then_some(*up)
+            }
             _ => None,
         })
     }
@@ -191,6 +213,12 @@ impl FakeKernel {
     fn master_exists(&self, veth: &Veth) -> Result<(), Refused> {
         let bridge = |name: &String| self.ours.contains_key(&Key::Bridge(name.clone()));
         if veth.master.iter().all(bridge) { Ok(()) } else { Err(ENODEV) }
+    }
+
+    /// Whether a link can be made on this one: a stranger's, or one that was made for that.
+    fn lower_exists(&self, name: &str) -> Result<(), Refused> {
+        let ours = self.ours.contains_key(&Key::Lower(name.to_owned()));
+        if ours || self.links.contains(name) { Ok(()) } else { Err(ENODEV) }
     }
 
     fn address_fits(&self, ns: Ns, link: &str, net: IpNet) -> Result<(), Refused> {

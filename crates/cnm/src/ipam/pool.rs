@@ -42,21 +42,37 @@ impl RequestPoolError {
     }
 }
 
+/// What a network asks of its pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// A gateway, also where nobody named one.
+    pub(crate) gateway: bool,
+    /// No link of the host has addresses of them.
+    pub(crate) off_link: bool,
+}
+
+impl Needs {
+    pub(crate) const fn of_bridge(gateway: bool) -> Self {
+        Self { gateway, off_link: true }
+    }
+}
+
 /// A pool for a network, its gateway and reserved addresses. No gateway is chosen where none is needed.
 ///
 /// `own` are the pools that the network has got already.
 pub(crate) fn request_pool(
     (model, own): (&Model, &[Subnet]),
     spec: &SubnetSpec,
-    (family, needs_gateway): (Family, bool),
+    (family, needs): (Family, Needs),
     context: &Context<'_>,
 ) -> Result<Subnet, RequestPoolError> {
     let pool = match spec.pool {
-        PoolWish::Exact(pool) => on_no_link(exact((model, own), pool)?, family, context)?,
+        PoolWish::Exact(pool) if needs.off_link => on_no_link(exact((model, own), pool)?, family, context)?,
+        PoolWish::Exact(pool) => exact((model, own), pool)?,
         PoolWish::Any => lowest_free((model, own), family, None, context)?,
         PoolWish::Length(length) => lowest_free((model, own), family, Some(length), context)?,
     };
-    with_gateway(spec, pool, needs_gateway)
+    with_gateway(spec, pool, needs.gateway)
 }
 
 fn exact((model, own): (&Model, &[Subnet]), wanted: IpNet) -> Result<IpNet, RequestPoolError> {

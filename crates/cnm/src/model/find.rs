@@ -7,7 +7,11 @@ use thiserror::Error;
 use super::{IntervalSet, PortIndex, index::Named};
 use crate::{
     Endpoint, EndpointId, Family, Model, Network, NetworkId, Sandbox, SandboxId, Subnet,
-    driver::bridge::GatewayMode, ipam,
+    driver::{
+        bridge::GatewayMode,
+        upper::{self, WayOut},
+    },
+    ipam,
 };
 
 /// Why a term names no network. The texts are Docker's.
@@ -161,7 +165,7 @@ impl Model {
         let mut endpoints: Vec<_> = self.endpoints_of_sandbox(sandbox).collect();
         endpoints.sort_by_cached_key(|endpoint| {
             let network = self.network_of(endpoint);
-            let gateways = Family::BOTH.iter().filter(|family| self.gateway(endpoint, **family).is_some());
+            let gateways = Family::BOTH.iter().filter(|family| self.way_out(endpoint, **family).is_some());
             let priority = -i64::from(endpoint.settings.gateway_priority);
             (priority, network.internal, 2 - gateways.count(), network.name.clone())
         });
@@ -171,7 +175,7 @@ impl Model {
     /// The endpoint that provides a sandbox's default gateway of one family.
     pub fn gateway_endpoint(&self, sandbox: &SandboxId, family: Family) -> Option<&Arc<Endpoint>> {
         let ranked = self.endpoints_by_rank(sandbox);
-        ranked.into_iter().find(|endpoint| self.gateway(endpoint, family).is_some())
+        ranked.into_iter().find(|endpoint| self.way_out(endpoint, family).is_some())
     }
 
     /// How published ports of a sandbox are reached by one family.
@@ -179,12 +183,13 @@ impl Model {
     /// Where there is no gateway of the family, the host's ports lead to the other one's
     /// (see [`crate::splice`]).
     pub fn way_in(&self, sandbox: &SandboxId, family: Family) -> WayIn {
-        let mode = |family| {
-            let endpoint = self.gateway_endpoint(sandbox, family)?;
-            Some(self.network_of(endpoint).bridge()?.gateway_mode(family))
-        };
+        let gateway = |family| Some(self.network_of(self.gateway_endpoint(sandbox, family)?));
+        let mode = |family| Some(gateway(family)?.bridge()?.gateway_mode(family));
         let other = if family == Family::V4 { Family::V6 } else { Family::V4 };
+        // What is on a wire of its own has all its ports there.
+        let is_on_wire = |family| gateway(family).is_some_and(|network| network.upper().is_some());
         match (mode(family), mode(other)) {
+            _ if is_on_wire(family) || is_on_wire(other) => WayIn::Nowhere,
             (Some(GatewayMode::Routed), _) => WayIn::OwnAddress,
             (None, Some(GatewayMode::Routed)) => WayIn::Nowhere,
             (Some(_), _) | (None, _) => WayIn::HostPorts,
@@ -193,13 +198,42 @@ impl Model {
 
     /// The default gateway that an endpoint offers to its sandbox; none on an internal network.
     pub fn gateway(&self, endpoint: &Endpoint, family: Family) -> Option<IpAddr> {
+        match self.way_out(endpoint, family)? {
+            WayOut::Gateway(gateway) => Some(gateway),
+            WayOut::Link => None,
+        }
+    }
+
+    /// Where the default route that an endpoint offers to its sandbox leads.
+    pub(crate) fn way_out(&self, endpoint: &Endpoint, family: Family) -> Option<WayOut> {
         let network = self.network_of(endpoint);
         let address = endpoint.address(family)?.addr();
         if network.internal {
             return None;
         }
         let subnet = network.ipam.subnets(family).iter().find(|subnet| subnet.pool.contains(&address))?;
-        subnet.default_route()
+        match network.upper() {
+            Some(config) => Some(config.way_out(subnet)),
+            None => subnet.default_route().map(WayOut::Gateway),
+        }
+    }
+
+    /// The networks on this link of the host, by id.
+    pub(crate) fn networks_on(&self, link: &str) -> impl Iterator<Item = &Arc<Network>> + use<'_> {
+        let link: Arc<str> = link.into();
+        let entries = self.index.lower_links.range((Arc::clone(&link), NetworkId::new([0; 32]))..);
+        entries.take_while(move |(on, _)| *on == link).filter_map(|(_, id)| self.network(id))
+    }
+
+    /// Whether a link of this name is made for networks to be on.
+    pub fn is_lower(&self, link: &str) -> bool {
+        let made = |network: &Network| network.upper().is_some_and(|config| config.parent.is_made());
+        self.networks_on(link).any(|network| made(network))
+    }
+
+    /// The configurations of all networks on links of the host.
+    pub(crate) fn uppers(&self) -> impl Iterator<Item = &upper::Config> {
+        self.index.lower_links.iter().filter_map(|(_, id)| self.network(id)?.upper())
     }
 
     /// The network of an endpoint of this model.

@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct Index {
     pub(crate) network_names: OrdMap<Arc<str>, NetworkId>,
     pub(crate) bridge_links: OrdMap<Arc<str>, NetworkId>,
+    /// Links of the host that networks are on.
+    pub(crate) lower_links: OrdSet<(Arc<str>, NetworkId)>,
     /// First address of a pool → last address, network.
     pub(crate) pools: OrdMap<(Family, u128), (u128, NetworkId)>,
     /// All pools of a family together.
@@ -49,6 +51,9 @@ impl Index {
         if let Some(bridge) = network.bridge() {
             self.bridge_links.insert(bridge.link.as_str().into(), network.id);
         }
+        if let Some(upper) = network.upper() {
+            self.lower_links.insert((upper.parent.name().into(), network.id));
+        }
         for subnet in network.ipam.all() {
             let (family, pool) = (family(&subnet.pool), ipam::range(&subnet.pool));
             self.pools.insert((family, *pool.start()), (*pool.end(), network.id));
@@ -63,6 +68,9 @@ impl Index {
         self.network_names.remove(network.name.as_str());
         if let Some(bridge) = network.bridge() {
             self.bridge_links.remove(bridge.link.as_str());
+        }
+        if let Some(upper) = network.upper() {
+            self.lower_links.remove(&(upper.parent.name().into(), network.id));
         }
         for subnet in network.ipam.all() {
             let (family, pool) = (family(&subnet.pool), ipam::range(&subnet.pool));

@@ -5,8 +5,10 @@ use std::fmt;
 use super::{Op, Plan};
 use crate::{
     nft::{Set, TABLE, Tuple, Value, skeleton},
-    state::{Bridge, Key, Netns, Ns, Object, Route, Veth, veth_name},
+    state::{Bridge, Key, Netns, Ns, Object, Route, Upper, Veth, veth_name},
 };
+
+mod upper;
 
 impl Op {
     /// The first words, as in an error: `create bridge p0`.
@@ -50,7 +52,9 @@ impl fmt::Display for Key {
             Self::Guard(set, key) | Self::Publish(set, key) => write!(f, "element {} of {set}", Tuple(key)),
             Self::Netns(sandbox) => write!(f, "network namespace of sandbox {}", sandbox.short()),
             Self::Bridge(name) => write!(f, "bridge {name}"),
+            Self::Lower(name) => write!(f, "link {name}"),
             Self::Veth(endpoint) => write!(f, "link {}", veth_name(endpoint)),
+            Self::Upper(endpoint) => write!(f, "link of endpoint {}", endpoint.short()),
             Self::LinkSysctl(ns, _, path) => write!(f, "setting {path} in {ns}"),
             Self::Addr(ns, link, net) => write!(f, "address {net} of {link} in {ns}"),
             Self::Route(ns, net) => write!(f, "route to {net} in {ns}"),
@@ -96,6 +100,8 @@ fn create(f: &mut fmt::Formatter<'_>, key: &Key, object: &Object) -> fmt::Result
             write!(f, "address {mac} mtu {mtu}{} && ", InNs(ns))?;
             veth_set(f, &name, veth)
         }
+        (Key::Lower(name), Object::Lower(lower)) => upper::lower_add(f, name, lower),
+        (Key::Upper(endpoint), Object::Upper(upper)) => upper::upper_add(f, endpoint, upper),
         (Key::LinkSysctl(ns, _, path), Object::LinkSysctl(value)) => setting(f, ns, path, value),
         (Key::Addr(ns, link, net), _) => {
             let nodad = if net.addr().is_ipv6() { " nodad" } else { "" };
@@ -114,6 +120,8 @@ fn change(f: &mut fmt::Formatter<'_>, key: &Key, from: &Object, to: &Object) -> 
         }
         (Key::Bridge(name), Object::Bridge(bridge)) => bridge_set(f, name, bridge),
         (Key::Veth(endpoint), Object::Veth(veth)) => veth_set(f, &veth_name(endpoint), veth),
+        (Key::Lower(name), _) => write!(f, "ip link set {name} up"),
+        (Key::Upper(_), Object::Upper(upper)) => upper::upper_set(f, upper),
         (Key::Route(ns, net), Object::Route(route)) => {
             write!(f, "{} route replace {}", Ip(ns), Way(net, route))
         }
@@ -133,7 +141,11 @@ fn delete(f: &mut fmt::Formatter<'_>, key: &Key, object: &Object) -> fmt::Result
             write!(f, "# leave {path}, the namespace of sandbox {}", sandbox.short())
         }
         (Key::Netns(sandbox), _) => write!(f, "ip netns del {}", sandbox.short()),
-        (Key::Bridge(name), _) => write!(f, "ip link del {name}"),
+        (Key::Bridge(name) | Key::Lower(name), _) => write!(f, "ip link del {name}"),
+        (Key::Upper(_), Object::Upper(Upper { place: (ns, name), .. })) => {
+            write!(f, "{} link del {name}", Ip(ns))
+        }
+        (Key::Upper(_), _) => write!(f, "# delete {key}"),
         (Key::Veth(endpoint), _) => write!(f, "ip link del {}", veth_name(endpoint)),
         (Key::Addr(ns, link, net), _) => write!(f, "{} addr del {net} dev {link}", Ip(ns)),
         (Key::Route(ns, net), Object::Route(route)) => write!(f, "{} route del {}", Ip(ns), Way(net, route)),

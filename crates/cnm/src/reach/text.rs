@@ -4,7 +4,10 @@ use super::{Obstacle, Place, Seen, Step, Verdict, Way};
 use crate::{
     Model, NetworkId, SandboxId,
     access::ALLOW,
-    driver::bridge::{EGRESS, Egress},
+    driver::{
+        bridge::{EGRESS, Egress},
+        upper::Kind,
+    },
 };
 
 /// What a person calls a sandbox: the name of its first endpoint, else whose it is.
@@ -46,6 +49,9 @@ impl Step {
             Self::Gateway(id, gateway) => {
                 format!("the client's default route leads by network {} to {gateway}", name(id))
             }
+            Self::Wire(id) => {
+                format!("the client's default route leads onto the wire of network {}", name(id))
+            }
             Self::OfHost => "the address is the host's".to_owned(),
             Self::Published { sandbox, to, port } => {
                 format!("the port is published: it leads to {} at {}", label(model, sandbox), at(*to, *port))
@@ -78,6 +84,7 @@ impl Obstacle {
             Self::Nobody { .. } => "nobody",
             Self::Apart { .. } => "apart",
             Self::AnswersApart { .. } => "answers-apart",
+            Self::Below { .. } => "below",
             Self::Internal { .. } => "internal",
             Self::NotPublished { .. } => "not-published",
             Self::Egress { .. } => "egress",
@@ -106,7 +113,17 @@ impl Obstacle {
                 name(id)
             ),
             Self::Apart { network: id } => {
-                format!("containers on network {} may not talk to one another (enable_icc=false)", name(id))
+                format!(
+                    "containers on network {} may not talk to one another ({})",
+                    name(id),
+                    apart_by(model, id)
+                )
+            }
+            Self::Below { network: id } => {
+                format!(
+                    "network {} is on a link of the host, and the kernel leads nothing to it from there",
+                    name(id)
+                )
             }
             Self::Internal { network: id } => {
                 format!("network {} is internal: nothing is routed into or out of it", name(id))
@@ -157,6 +174,13 @@ impl Obstacle {
                     name(id)
                 )
             }
+            Self::Apart { network: id } if model.network(id).is_some_and(|it| it.upper().is_some()) => {
+                "make the network in mode bridge, or connect both to another one".to_owned()
+            }
+            Self::Below { network: id } => format!(
+                "ask from another machine on its wire, or connect the client: tombolo network connect {} CLIENT",
+                name(id)
+            ),
             Self::Apart { network: id } | Self::AnswersApart { network: id } => format!(
                 "publish the port, or connect both to a network without com.docker.network.bridge.enable_icc=false; {} stays as it is",
                 name(id)
@@ -180,6 +204,16 @@ impl Obstacle {
                 label(model, sandbox)
             ),
         }
+    }
+}
+
+/// What keeps the endpoints of a network apart.
+fn apart_by(model: &Model, id: &NetworkId) -> String {
+    let kind = model.network(id).and_then(|network| network.upper()).map(|config| config.kind);
+    match kind {
+        Some(Kind::Macvlan(mode)) => format!("macvlan_mode={}", mode.name()),
+        Some(Kind::Ipvlan(_, flag)) => format!("ipvlan_flag={}", flag.name()),
+        None => "enable_icc=false".to_owned(),
     }
 }
 

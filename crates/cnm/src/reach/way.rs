@@ -100,6 +100,10 @@ impl<'a> Packet<'a> {
             return Verdict::Fails(obstacle);
         };
         let network = model.network_of(own);
+        if network.upper().is_some() {
+            self.steps.push(Step::Wire(network.id));
+            return Verdict::Leaves(Departure { by: Some(network.id), hidden: false });
+        }
         let Some(gateway) = model.gateway(own, family) else {
             return Verdict::Fails(Obstacle::NoGateway(family));
         };
@@ -119,9 +123,15 @@ impl<'a> Packet<'a> {
             return self.at_host(By::Bridge(network));
         }
         let Some((_, sandbox)) = holder(self.model, network, self.to) else {
+            if network.upper().is_some_and(|config| !config.is_closed()) {
+                // Somebody on the wire may have it.
+                return Verdict::Leaves(Departure { by: Some(network.id), hidden: false });
+            }
             return Verdict::Fails(Obstacle::Nobody { network: network.id, address: self.to });
         };
-        if network.bridge().is_some_and(|config| !config.inter_container) {
+        let is_apart = network.bridge().is_some_and(|config| !config.inter_container)
+            || network.upper().is_some_and(|config| !config.kind.is_meshed());
+        if is_apart {
             return Verdict::Fails(Obstacle::Apart { network: network.id });
         }
         self.arrives(Place::Sandbox(sandbox), (self.to, self.port), Way::Link(network.id), Seen::Own)
@@ -132,6 +142,12 @@ impl<'a> Packet<'a> {
         let found = self.model.network_by_pool(&self.to.into());
         if self.of_host || found.is_some_and(|network| is_host_on(network, self.to)) {
             return self.at_host(by);
+        }
+        if let Some(network) = found.filter(|network| network.upper().is_some())
+            && holder(self.model, network, self.to).is_some()
+            && !matches!(by, By::Wire)
+        {
+            return Verdict::Fails(Obstacle::Below { network: network.id });
         }
         match found.filter(|network| has_route(network, self.to)) {
             Some(network) => self.entering(by, network),

@@ -37,6 +37,7 @@ enum Driver {
     Host,
     Config(Config),
     Bridge(Bridge),
+    Upper(upper::Upper),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +155,8 @@ macro_rules! variants {
     };
 }
 
+mod upper;
+
 both!(bridge::Config, Bridge, {
     link, mtu, inter_container, masquerade, host_binding, interface_prefix, default, gateway_v4, gateway_v6,
     trusted, inhibit_v4, source_v4, source_v6, announcement, publish, allow, egress,
@@ -169,6 +172,7 @@ impl From<model::Driver> for Driver {
             model::Driver::Host => Self::Host,
             model::Driver::Config(template) => Self::Config(template.into()),
             model::Driver::Bridge(config) => Self::Bridge(config.into()),
+            model::Driver::Upper(config) => Self::Upper(config.into()),
         }
     }
 }
@@ -180,6 +184,7 @@ impl From<Driver> for model::Driver {
             Driver::Host => Self::Host,
             Driver::Config(template) => Self::Config(template.into()),
             Driver::Bridge(config) => Self::Bridge(config.into()),
+            Driver::Upper(config) => Self::Upper(config.into()),
         }
     }
 }

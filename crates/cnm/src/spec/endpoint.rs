@@ -44,6 +44,8 @@ pub enum EndpointProblem {
     Outside { address: IpAddr },
     #[error("invalid MAC address {text:?}")]
     Mac { text: String },
+    #[error("{driver} interfaces do not support custom mac address assignment")]
+    CustomMac { driver: &'static str },
     #[error("invalid network interface name {name:?}: 1 to 15 characters without '/' or blanks")]
     Interface { name: String },
     #[error(
@@ -88,6 +90,9 @@ impl EndpointSettings {
             }
         }
         let mac = mac(&form.mac, &mut problems);
+        if let Some(upper) = network.upper().filter(|upper| mac.is_some() && !upper.kind.has_mac()) {
+            problems.push(EndpointProblem::CustomMac { driver: upper.kind.name() });
+        }
         bridge::check_endpoint_options(&form.driver_options, &mut problems);
         if !problems.is_empty() {
             return Err(InvalidEndpointError { problems });

@@ -9,7 +9,10 @@ use super::template::{ConfigError, Template};
 use crate::{
     Family, IpamDriver, NetworkId,
     controller::Kind,
-    driver::bridge::{OptionError, Options, parse_bool},
+    driver::{
+        bridge::{OptionError, Options, parse_bool},
+        upper,
+    },
     ipam::SERIAL,
 };
 
@@ -80,6 +83,7 @@ pub enum DriverSpec {
     Host,
     Config(Template),
     Bridge(Options),
+    Upper(upper::Options),
 }
 
 /// One pool to request.
@@ -137,6 +141,8 @@ pub enum InvalidNetworkError {
     Ipam { problems: Vec<PoolProblem> },
     #[error(transparent)]
     Option(#[from] OptionError),
+    #[error(transparent)]
+    UpperOption(#[from] upper::OptionError),
 }
 
 impl InvalidNetworkError {
@@ -151,7 +157,8 @@ impl InvalidNetworkError {
             | Self::IpamOption { .. }
             | Self::NullIpam { .. }
             | Self::Ipam { .. }
-            | Self::Option(_) => Kind::Invalid,
+            | Self::Option(_)
+            | Self::UpperOption(_) => Kind::Invalid,
             Self::Predefined { .. } | Self::OnlyOne { .. } => Kind::Forbidden,
             Self::UnknownDriver { .. } => Kind::NotFound,
             Self::Config(error) => error.kind(),
@@ -210,6 +217,8 @@ impl NetworkSpec {
         }
         match form.driver.as_str() {
             "" | "bridge" => Self::bridge(form, false),
+            "macvlan" => Self::upper(form, upper::Kind::Macvlan(Default::default())),
+            "ipvlan" => Self::upper(form, upper::Kind::Ipvlan(Default::default(), Default::default())),
             "host" | "null" => Err(InvalidNetworkError::OnlyOne { driver: form.driver }),
             _ => Err(InvalidNetworkError::UnknownDriver { driver: form.driver }),
         }
@@ -257,7 +266,18 @@ impl NetworkSpec {
     fn bridge(form: NetworkForm, default: bool) -> Result<Self, InvalidNetworkError> {
         let options = Options::parse(&form.options, default)?;
         options.check(form.internal)?;
-        let mut spec = Self::bare(&form.name, DriverSpec::Bridge(options));
+        Self::addressed(form, DriverSpec::Bridge(options))
+    }
+
+    /// A network on a link of the host; on one that leads nowhere it is internal.
+    fn upper(form: NetworkForm, default: upper::Kind) -> Result<Self, InvalidNetworkError> {
+        let options = upper::Options::parse(&form.options, default)?;
+        let internal = form.internal || options.parent.is_none();
+        Self::addressed(NetworkForm { internal, ..form }, DriverSpec::Upper(options))
+    }
+
+    fn addressed(form: NetworkForm, driver: DriverSpec) -> Result<Self, InvalidNetworkError> {
+        let mut spec = Self::bare(&form.name, driver);
         check_ipam(&form)?;
         let v4 = family_wanted(form.v4, &form.options, ENABLE_V4)?.unwrap_or(true);
         let v6 = family_wanted(form.v6, &form.options, ENABLE_V6)?.unwrap_or(false);

@@ -8,7 +8,10 @@ use super::{HELD_PORTS, Key, Netns, Ns, Object, Route, State};
 use crate::{
     Delta, Endpoint, Family, Model, Namespace, Network, NetworkId, PortBinding, Sandbox, SandboxId,
     access::{Lists, local_networks},
-    driver::bridge::{GatewayMode, rules},
+    driver::{
+        bridge::{GatewayMode, rules},
+        upper::{self, WayOut},
+    },
     model::WayIn,
     nft::{self, Digest, Set, Value},
 };
@@ -58,6 +61,7 @@ pub fn kernel_state_of(model: &Model, scope: &Scope) -> State {
     let networks = scope.networks.iter().filter_map(|id| model.network(id));
     let sandboxes = scope.sandboxes.iter().filter_map(|id| model.sandbox(id));
     let mut state: State = table(model);
+    state.extend(upper::objects::vlans(model));
     state.extend(networks.flat_map(|network| network.driver.network_objects(network)));
     for sandbox in sandboxes {
         match &sandbox.namespace {
@@ -173,6 +177,10 @@ fn default_route(
         Family::V6 => Ipv6Net::default().into(),
     };
     let link = endpoint.interface()?.to_owned();
-    let route = Route { via: Some(model.gateway(endpoint, family)?), link };
+    let via = match model.way_out(endpoint, family)? {
+        WayOut::Gateway(gateway) => Some(gateway),
+        WayOut::Link => None,
+    };
+    let route = Route { via, link };
     Some((Key::Route(Ns::Sandbox(sandbox.id), everywhere), Object::Route(route)))
 }

@@ -45,7 +45,9 @@ fn of_kernel(key: &Key, refusal: &Refusal) -> Option<NetworkError> {
         | Key::Sysctl(_)
         | Key::Table
         | Key::Guard(..)
+        | Key::Lower(_)
         | Key::Veth(_)
+        | Key::Upper(_)
         | Key::LinkSysctl(..)
         | Key::Addr(..)
         | Key::Route(..)

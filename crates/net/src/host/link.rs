@@ -136,7 +136,7 @@ impl Shared {
 
     /// The kernel gives our links no address of its own accord. A link whose
     /// MTU is too small for IPv6 has no such setting.
-    fn addr_gen(&self, mtu: u32) -> Option<AddrGen> {
+    pub(super) fn addr_gen(&self, mtu: u32) -> Option<AddrGen> {
         (self.ipv6 && mtu >= IPV6_MTU).then_some(AddrGen::None)
     }
 
@@ -175,7 +175,7 @@ impl Shared {
     }
 
     /// The link of this name, if it has this mark.
-    fn ours(&self, rtnl: &mut Rtnl, name: &str, mark: &str) -> Result<Link, Refusal> {
+    pub(super) fn ours(&self, rtnl: &mut Rtnl, name: &str, mark: &str) -> Result<Link, Refusal> {
         let link = rtnl.link_by_name(name).map_err(refused)?;
         link.filter(|link| link.alias.as_deref() == Some(mark)).ok_or_else(no_device)
     }

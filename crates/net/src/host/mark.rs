@@ -33,6 +33,11 @@ impl Mark {
         format!("{}{endpoint}", self.prefix)
     }
 
+    /// The alias of a link that others are made on, of whichever networks.
+    pub(super) fn of_lower(&self) -> String {
+        format!("{}lower", self.prefix)
+    }
+
     /// Whether a link is ours.
     pub(super) fn is_on(&self, link: &Link) -> bool {
         self.subject(link).is_some()

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use cnm::apply::{Extent, KernelError, Refusal};
-use cnm::state::{Bridge, Key, Netns, Ns, Object, Route, State, Veth, veth_name};
+use cnm::state::{Bridge, Key, LowerKind, Netns, Ns, Object, Route, State, Upper, Veth, veth_name};
 use cnm::{EndpointId, Mac, SandboxId};
 use linux::rtnl::{Link, LinkKind, Rtnl};
 use linux::sysctl;
@@ -14,6 +14,8 @@ use super::mark::{PROTOCOL, ROUTE_PROTOCOL};
 use super::namespace::Inside;
 use super::refusal::refused;
 use super::{Shared, lock};
+
+mod stacked;
 
 /// The links of ours in one namespace: number and name.
 type Links = BTreeMap<u32, String>;
@@ -44,6 +46,7 @@ impl Shared {
         view.firewall().map_err(failed("the table"))?;
         view.namespaces().map_err(failed("the namespaces"))?;
         view.host_links().map_err(failed("the links"))?;
+        view.uppers().map_err(failed("the links on links of the host"))?;
         view.link_settings();
         view.addresses().map_err(failed("the addresses and routes"))?;
         if !all {
@@ -119,7 +122,8 @@ impl View<'_> {
                 ) => {
                     wanted.insert(*sandbox);
                 }
-                (_, Object::Veth(Veth { peer: (Ns::Sandbox(sandbox), _), .. })) => {
+                (_, Object::Veth(Veth { peer: (Ns::Sandbox(sandbox), _), .. }))
+                | (_, Object::Upper(Upper { place: (Ns::Sandbox(sandbox), _), .. })) => {
                     wanted.insert(*sandbox);
                 }
                 _ => {}
@@ -161,11 +165,9 @@ impl View<'_> {
             match link.kind {
                 LinkKind::Bridge => self.bridge(link),
                 LinkKind::Veth => self.veth(&mut rtnl, link, &numbers)?,
-                LinkKind::Macvlan(_)
-                | LinkKind::Ipvlan(..)
-                | LinkKind::Vlan(_)
-                | LinkKind::Other(_)
-                | LinkKind::Device => {}
+                LinkKind::Vlan(id) => self.vlan(&mut rtnl, link, id)?,
+                LinkKind::Other(ref kind) if kind == "dummy" => self.lower(link, LowerKind::Dummy),
+                LinkKind::Macvlan(_) | LinkKind::Ipvlan(..) | LinkKind::Other(_) | LinkKind::Device => {}
             }
         }
         Ok(())
@@ -176,7 +178,7 @@ impl View<'_> {
         let mut names = BTreeSet::new();
         for (key, object) in self.expected {
             match (key, object) {
-                (Key::Bridge(name), _) | (Key::Addr(Ns::Host, name, _), _) => {
+                (Key::Bridge(name) | Key::Lower(name) | Key::Addr(Ns::Host, name, _), _) => {
                     names.insert(name.clone());
                 }
                 (Key::Veth(endpoint), _) => {
@@ -343,7 +345,9 @@ fn set_of(key: &Key) -> Option<cnm::nft::Set> {
         | Key::Table
         | Key::Netns(_)
         | Key::Bridge(_)
+        | Key::Lower(_)
         | Key::Veth(_)
+        | Key::Upper(_)
         | Key::LinkSysctl(..)
         | Key::Addr(..)
         | Key::Route(..) => None,

@@ -17,14 +17,14 @@ fn seen(kernel: &mut Subject<'_>, expected: &State) -> State {
 }
 
 #[track_caller]
-fn assert_seen(kernel: &mut Subject<'_>, expected: &State) {
+pub(crate) fn assert_seen(kernel: &mut Subject<'_>, expected: &State) {
     let mut wanted = expected.clone();
     wanted.retain(|key, _| !matches!(key, Key::Sysctl(_)));
     assert_eq!(seen(kernel, expected), wanted);
 }
 
 #[track_caller]
-fn go(kernel: &mut Subject<'_>, from: &State, to: &State) {
+pub(crate) fn go(kernel: &mut Subject<'_>, from: &State, to: &State) {
     apply(kernel, from, to).unwrap_or_else(|failed| panic!("{failed}: {}", chain(&failed)));
     assert_seen(kernel, to);
 }

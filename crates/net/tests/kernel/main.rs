@@ -4,5 +4,6 @@
 mod contract;
 mod figures;
 mod sabotage;
+mod stacked;
 mod states;
 mod worlds;

@@ -19,6 +19,11 @@ pub(crate) fn endpoint(n: u8) -> EndpointId {
     EndpointId::new([0xc0 + n; 32])
 }
 
+/// Where the link of an endpoint is: in the sandbox of the same number.
+pub(crate) fn home(endpoint: &EndpointId) -> Ns {
+    Ns::Sandbox(sandbox(endpoint.bytes()[0] - 0xc0))
+}
+
 pub(crate) fn mac(last: u8) -> Mac {
     Mac::new([0x02, 0, 0, 0, 0, last])
 }

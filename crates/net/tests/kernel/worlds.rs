@@ -12,6 +12,8 @@ use linux::netns::{Netns, leave_host};
 use linux::rtnl::{LinkAdd, LinkSet, LinkType, Peer, Reaper, Rtnl};
 use net::host::Host;
 
+use crate::states::home;
+
 /// A kernel to which things happen that we did not ask for.
 pub(crate) trait World: Kernel {
     /// Somebody makes a link on the host.
@@ -163,7 +165,8 @@ impl World for Machine {
                 self.nft(&format!("flush {noun} inet tombolo {set}"));
             }
             Key::Netns(sandbox) => Netns::remove(&self.host.namespace(sandbox)).expect("remove"),
-            Key::Bridge(name) => self.link_del(Ns::Host, name),
+            Key::Bridge(name) | Key::Lower(name) => self.link_del(Ns::Host, name),
+            Key::Upper(endpoint) => self.link_del(home(endpoint), "eth0"),
             Key::Veth(endpoint) => self.link_del(Ns::Host, &veth_name(endpoint)),
             Key::Addr(ns, link, net) => {
                 let mut rtnl = Rtnl::open_in(&self.inside(*ns)).expect("a socket");

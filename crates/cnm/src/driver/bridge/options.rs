@@ -247,7 +247,7 @@ pub(crate) fn link_name(text: &str) -> Option<String> {
     (fits && !taken && !text.contains('%')).then(|| text.to_owned())
 }
 
-fn mtu(text: &str) -> Option<u32> {
+pub(crate) fn mtu(text: &str) -> Option<u32> {
     match text.parse().ok()? {
         0 => Some(MTU),
         mtu => MTU_RANGE.contains(&mtu).then_some(mtu),
@@ -255,7 +255,7 @@ fn mtu(text: &str) -> Option<u32> {
 }
 
 /// A prefix that leaves room for a number of four digits.
-fn prefix(text: &str) -> Option<String> {
+pub(crate) fn prefix(text: &str) -> Option<String> {
     link_name(text).filter(|prefix| prefix.len() <= LINK_NAME_MAX - 4)
 }
 

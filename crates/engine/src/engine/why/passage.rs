@@ -113,7 +113,7 @@ impl Flow<'_> {
 /// The network by which the client sends.
 fn client_network(step: &Step) -> Option<NetworkId> {
     match step {
-        Step::Gateway(id, _) | Step::OnLink(id) => Some(*id),
+        Step::Gateway(id, _) | Step::OnLink(id) | Step::Wire(id) => Some(*id),
         Step::Within
         | Step::OfHost
         | Step::Published { .. }
