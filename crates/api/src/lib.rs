@@ -22,6 +22,7 @@ pub mod mount;
 pub mod network;
 pub mod pattern;
 pub mod progress;
+pub mod registry;
 pub mod stats;
 pub mod stream;
 pub mod system;

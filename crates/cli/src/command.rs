@@ -10,7 +10,8 @@ mod history;
 mod images;
 mod inspect;
 mod kill;
-mod load;
+pub(crate) mod load;
+mod login;
 mod logs;
 mod network;
 mod network_create;
@@ -20,6 +21,7 @@ mod plan;
 mod port;
 mod prune;
 mod ps;
+pub(crate) mod pull;
 mod reach;
 mod rename;
 mod rm;
@@ -168,6 +170,12 @@ pub(crate) enum ImageVerb {
     /// Load images from an archive of docker save or OCI
     #[command(after_help = "Example: tombolo image load -i busybox.tar")]
     Load(load::Load),
+    /// Get an image from a registry
+    #[command(after_help = "Example: tombolo image pull --platform linux/arm64 registry.example/app:1")]
+    Pull(pull::Pull),
+    /// Send an image to a registry
+    #[command(after_help = "Example: tombolo image push registry.example/app:1")]
+    Push(pull::Push),
     /// Make an image of the archive of a root file system
     #[command(after_help = "Example: tar -C rootfs -c . | tombolo image import - base:1")]
     Import(load::Import),
@@ -193,6 +201,8 @@ impl ImageVerb {
         match self {
             Self::Ls(command) => command.run(client).await,
             Self::Load(command) => command.run(client).await,
+            Self::Pull(command) => command.run(client).await,
+            Self::Push(command) => command.run(client).await,
             Self::Import(command) => command.run(client).await,
             Self::Tag(command) => command.run(client).await,
             Self::Rm(command) => command.run(client).await,
@@ -354,6 +364,20 @@ pub(crate) enum Asked {
     /// Load images from an archive of docker save or OCI
     #[command(after_help = "Example: tombolo load -i busybox.tar")]
     Load(load::Load),
+    /// Get an image from a registry
+    #[command(after_help = "Example: tombolo pull registry.example/app:1")]
+    Pull(pull::Pull),
+    /// Send an image to a registry
+    #[command(
+        after_help = "Example: tombolo tag app registry.example/app:1; tombolo push registry.example/app:1"
+    )]
+    Push(pull::Push),
+    /// Tell a registry, and from now on show it, who you are
+    #[command(after_help = "Example: tombolo login -u me --password-stdin registry.example < password")]
+    Login(login::Login),
+    /// Forget what a registry is shown
+    #[command(after_help = "Example: tombolo logout registry.example")]
+    Logout(login::Logout),
     /// Make an image of the archive of a root file system
     #[command(after_help = "Example: tar -C rootfs -c . | tombolo import - base:1")]
     Import(load::Import),
@@ -400,6 +424,10 @@ impl Asked {
             Self::Inspect(command) => command.run(client).await,
             Self::Images(command) => command.run(client).await,
             Self::Load(command) => command.run(client).await,
+            Self::Pull(command) => command.run(client).await,
+            Self::Push(command) => command.run(client).await,
+            Self::Login(command) => command.run(client).await,
+            Self::Logout(command) => command.run(),
             Self::Import(command) => command.run(client).await,
             Self::Tag(command) => command.run(client).await,
             Self::Rmi(command) => command.run(client).await,

@@ -7,6 +7,7 @@ mod args;
 pub mod client;
 mod command;
 mod create;
+mod credentials;
 mod failure;
 mod output;
 mod pages;
@@ -17,6 +18,7 @@ mod syntax;
 mod table;
 mod template;
 mod terminal;
+mod transfer;
 mod units;
 mod value;
 

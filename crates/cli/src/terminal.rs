@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, Once, PoisonError};
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 /// How the terminal was before it became raw; `None` while it is not raw.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
@@ -34,13 +34,35 @@ impl Raw {
                 print(panic);
             }));
         });
-        let before = tcgetattr(io::stdin())?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
-        tcsetattr(io::stdin(), OptionalActions::Now, &raw).inspect_err(|_| restore())?;
+        change(Termios::make_raw)?;
         Ok(Self(()))
     }
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Hidden(());
+
+impl Hidden {
+    /// Hides what is typed.
+    pub(crate) fn enter() -> io::Result<Self> {
+        change(|termios| termios.local_modes.remove(LocalModes::ECHO))?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn change(how: impl FnOnce(&mut Termios)) -> io::Result<()> {
+    let before = tcgetattr(io::stdin())?;
+    let mut after = before.clone();
+    how(&mut after);
+    *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+    Ok(tcsetattr(io::stdin(), OptionalActions::Now, &after).inspect_err(|_| restore())?)
 }
 
 impl Drop for Raw {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::Engine;
+use engine::image::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::facts::Facts;
@@ -13,6 +14,7 @@ use crate::settings::Settings;
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) facts: Arc<Facts>,
     pub(crate) hijacks: Hijacks,

@@ -21,4 +21,5 @@ pub(crate) mod port;
 pub(crate) mod stats;
 pub(crate) mod summary;
 pub(crate) mod time;
+pub(crate) mod transfer;
 pub(crate) mod volume;

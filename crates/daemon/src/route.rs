@@ -15,6 +15,7 @@ mod list;
 mod logs;
 mod networks;
 mod plan;
+pub(crate) mod registry;
 mod stats;
 pub(crate) mod system;
 mod volume_copies;
@@ -42,6 +43,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(explain::routes())
         .merge(plan::routes())
         .merge(images::routes())
+        .merge(registry::routes())
         .merge(volumes::routes())
         .merge(volume_copies::routes())
         .merge(events::routes())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engine::Engine;
-use engine::image::Images;
+use engine::image::{Images, Registry};
 use engine::net::NetworkService;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -39,6 +39,7 @@ pub(crate) async fn run(
     let engine = open(&settings).await?;
     let sockets = socket::open(&settings.hosts, settings.group.as_deref(), inherit)?;
     let app = App {
+        registry: Arc::new(Registry::new(Arc::clone(engine.images()), convert::config::registry(&settings))),
         engine,
         facts: Arc::new(Facts::gather()),
         hijacks: Hijacks::default(),

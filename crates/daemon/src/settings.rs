@@ -6,12 +6,14 @@
 mod address;
 mod file;
 mod flags;
+mod registry;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use engine::cnm::driver::bridge::{OptionError, Options, PublishDefault};
+use engine::image::RegistrySettings;
 use thiserror::Error;
 
 pub(crate) use address::{AddressPool, Host, Subnet};
@@ -32,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) log: LogSettings,
     pub(crate) network: NetworkSettings,
     pub(crate) containers: ContainerSettings,
+    pub(crate) registries: RegistrySettings,
     pub(crate) labels: Vec<String>,
 }
 
@@ -155,6 +158,8 @@ pub(crate) enum SettingsError {
     Backend { name: String },
     #[error("invalid log option {text:?}: name=value")]
     LogOption { text: String },
+    #[error(transparent)]
+    Registry(#[from] registry::RegistrySettingsError),
     #[error("{name} must be an absolute path: {path}")]
     Relative { name: &'static str, path: String },
 }
@@ -226,6 +231,15 @@ impl Settings {
                 init_path: given.init_path,
                 cgroup_parent: given.cgroup_parent.unwrap_or_default(),
             },
+            registries: registry::settings(
+                given.registry_mirrors.unwrap_or_default(),
+                given.insecure_registries.unwrap_or_default(),
+                registry::Limits {
+                    downloads: given.max_concurrent_downloads,
+                    uploads: given.max_concurrent_uploads,
+                    attempts: given.max_download_attempts,
+                },
+            )?,
             labels: given.labels.unwrap_or_default(),
         })
     }

@@ -90,6 +90,7 @@ impl Images {
             parsed,
             blobs: below.chain(layer).collect(),
             names: step.name.map(Reference::or_latest).into_iter().collect(),
+            manifest: None,
         };
         self.adopt_and(&[plan], &|_| {}, |change| match step.cache_key {
             Some(key) => cache::remember(change, key, id),

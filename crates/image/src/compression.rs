@@ -15,6 +15,11 @@ pub(crate) fn is_compressed(first: &[u8]) -> bool {
     first.starts_with(GZIP) || first.starts_with(ZSTD)
 }
 
+/// Whether an archive that begins with these bytes is in zstd.
+pub(crate) fn is_zstd(first: &[u8]) -> bool {
+    first.starts_with(ZSTD)
+}
+
 /// Reads what `input` holds, decompressed if it is compressed.
 pub(crate) fn decompressed<'a>(mut input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut first = [0; 4];

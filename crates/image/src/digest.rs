@@ -30,6 +30,11 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The digest of all that was hashed.
+    pub(crate) fn finished(hash: Sha256) -> Self {
+        Self(hash.finalize().into())
+    }
+
     /// The 64 digits without the algorithm: the name of a blob's file.
     #[must_use]
     pub fn hex(&self) -> String {
@@ -158,7 +163,7 @@ impl<R> Hashed<R> {
     }
 
     pub(crate) fn finish(self) -> (Digest, u64) {
-        (Digest(self.hash.finalize().into()), self.bytes)
+        (Digest::finished(self.hash), self.bytes)
     }
 }
 

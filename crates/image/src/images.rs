@@ -309,7 +309,10 @@ impl Images {
         }
         // The record first: a layer with a record must have a directory.
         self.store.change(|change| {
-            layers.iter().try_for_each(|layer| change.remove::<record::Layer>(&layer.to_string()))
+            layers.iter().try_for_each(|layer| {
+                change.remove::<record::Known>(&layer.to_string())?;
+                change.remove::<record::Layer>(&layer.to_string())
+            })
         })?;
         let scratch = Scratch::new(&self.unfinished)?;
         Ok(layers.iter().try_for_each(|layer| self.layers.discard(*layer, &scratch))?)
@@ -336,7 +339,7 @@ impl Needed {
         let mut needed = Self { layers: BTreeSet::new(), blobs: BTreeSet::new() };
         for (id, image) in view.all::<record::Image>()? {
             needed.layers.extend(diff_ids(&image)?);
-            needed.blobs.extend(image.blobs.iter().map(|blob| blob.digest));
+            needed.blobs.extend(image.blobs.iter().map(|blob| blob.digest).chain(image.manifest));
             needed.blobs.extend(id.parse::<Digest>());
         }
         for (_, snapshot) in view.all::<record::Snapshot>()? {

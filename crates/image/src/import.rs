@@ -61,7 +61,7 @@ impl Images {
         let document = scratch.stage(text.as_slice())?;
         let id = ImageId(document.digest);
         let names = options.name.map(Reference::or_latest).into_iter().collect();
-        self.adopt(&[Plan { document, parsed, blobs: vec![blob], names }], progress)?;
+        self.adopt(&[Plan { document, parsed, blobs: vec![blob], names, manifest: None }], progress)?;
         Ok(id)
     }
 }

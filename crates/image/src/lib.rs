@@ -3,7 +3,8 @@
 //! [`Images`] is everything below one data root. [`Images::load`] and
 //! [`Images::import`] bring images in, [`Images::find`] gets them by any name a
 //! person may use, and [`Snapshots`] gives each container its root file system.
-//! All functions block; a server calls them from threads that may.
+//! [`Registry`] brings them from registries and sends them there.
+//! All functions of [`Images`] block; a server calls them from threads that may.
 
 mod builtin;
 mod cache;
@@ -22,6 +23,7 @@ mod load;
 mod overlay;
 mod pack;
 mod reference;
+mod registry;
 mod remove;
 mod snapshots;
 mod store;
@@ -52,6 +54,11 @@ pub use linux::overlayfs::Overlay;
 pub use load::{LoadError, Loaded, OnProgress, Progress};
 pub use pack::{PackError, pack_directory, pack_file};
 pub use reference::{ParseReferenceError, Reference};
+pub use registry::{
+    ApiError, Credentials, Descriptor, Events, Found, Insecure, LoginError, ManifestError,
+    ParsePlatformError, Platform, PullError, PullRequest, PushError, PushRequest, Registry, RegistryError,
+    RegistrySettings, Stage, Tags, Transfer, read_anything,
+};
 pub use remove::{Force, RemoveError, Removed, Use};
 pub use snapshots::{DirectoryUse, Rootfs, SnapshotError, Snapshots, tree_size};
 pub use store::StoreError;

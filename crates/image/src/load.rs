@@ -91,6 +91,8 @@ pub(crate) struct Plan {
     /// One blob per layer, lowest first.
     pub(crate) blobs: Vec<Staged>,
     pub(crate) names: Vec<Reference>,
+    /// The manifest a registry had of it, if it names exactly these blobs.
+    pub(crate) manifest: Option<Staged>,
 }
 
 impl From<StageError> for LoadError {
@@ -141,8 +143,18 @@ impl Images {
             layers.extend(plan.parsed.rootfs.diff_ids.iter().copied().zip(&plan.blobs));
         }
         let sizes = self.unpack_all(&layers.into_iter().collect::<Vec<_>>(), progress)?;
+        self.settle(plans, &sizes, more)
+    }
+
+    /// Makes images whose layers were unpacked and have these sizes, and something more in the same commit.
+    pub(crate) fn settle(
+        &self,
+        plans: &[Plan],
+        sizes: &[(LayerId, u64)],
+        more: impl FnOnce(&Change) -> Result<(), StoreError>,
+    ) -> Result<Vec<Loaded>, LoadError> {
         for plan in plans {
-            for staged in plan.blobs.iter().chain([&plan.document]) {
+            for staged in plan.blobs.iter().chain([&plan.document]).chain(&plan.manifest) {
                 self.content.adopt(staged)?;
             }
         }
@@ -151,13 +163,15 @@ impl Images {
         let texts = plans.iter().map(|plan| self.content.read_text(plan.document.digest));
         let texts = texts.collect::<Result<Vec<_>, _>>()?;
         self.store.change(|change| {
-            for (layer, size) in &sizes {
+            for (layer, size) in sizes {
                 change.put(&layer.to_string(), &record::Layer::new(*size))?;
             }
             for (plan, text) in plans.iter().zip(texts) {
                 let id = ImageId(plan.document.digest);
                 let blobs = plan.blobs.iter().map(|blob| Blob { digest: blob.digest, size: blob.size });
-                change.put(&id.to_string(), &record::Image::new(text, blobs.collect(), now.clone()))?;
+                let image = record::Image::new(text, blobs.collect(), now.clone());
+                let image = image.with_manifest(plan.manifest.as_ref().map(|manifest| manifest.digest));
+                change.put(&id.to_string(), &image)?;
                 for name in &plan.names {
                     change.put(&name.to_string(), &record::Name::new(id))?;
                 }
@@ -196,7 +210,7 @@ impl Images {
         Ok(sizes.into_inner().expect("no thread panics with it"))
     }
 
-    fn unpack_one(
+    pub(crate) fn unpack_one(
         &self,
         layer: LayerId,
         staged: &Staged,
@@ -249,7 +263,7 @@ pub(crate) fn plan(
     if blobs.len() != diff_ids {
         return Err(LoadError::LayerCount { image: image(), layers: blobs.len(), diff_ids });
     }
-    Ok(Plan { document: document.clone(), parsed, blobs, names })
+    Ok(Plan { document: document.clone(), parsed, blobs, names, manifest: None })
 }
 
 /// Parses a name of an image in an archive.

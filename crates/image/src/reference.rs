@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::Digest;
 
 /// The registry of names that have none.
-const DEFAULT_DOMAIN: &str = "docker.io";
+pub(crate) const DEFAULT_DOMAIN: &str = "docker.io";
 /// Its official images' directory.
 const OFFICIAL: &str = "library/";
 /// The most bytes of domain and path (distribution's `NameTotalLengthMax`).
@@ -85,6 +85,12 @@ impl Reference {
     #[must_use]
     pub fn canonical(self) -> Self {
         if self.digest.is_some() { Self { tag: None, ..self } } else { self.or_latest() }
+    }
+
+    /// The same repository, with this digest alone.
+    #[must_use]
+    pub fn with_digest(self, digest: Digest) -> Self {
+        Self { tag: None, digest: Some(digest), ..self }
     }
 
     /// The repository alone, as people write it: `busybox`, `example.org/app`.

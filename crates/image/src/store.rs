@@ -11,6 +11,11 @@ use thiserror::Error;
 
 pub(crate) mod record;
 
+use crate::LayerId;
+
+/// How many repositories are known to have a layer.
+const PLACES_LIMIT: usize = 16;
+
 /// Every table has ids or names as keys and records in JSON as values.
 type Table = TableDefinition<'static, &'static str, &'static [u8]>;
 
@@ -58,6 +63,7 @@ impl Store {
             record::Layer::TABLE,
             record::Snapshot::TABLE,
             record::Step::TABLE,
+            record::Known::TABLE,
         ] {
             transaction.open_table(Table::new(table))?;
         }
@@ -149,6 +155,17 @@ impl Change {
         let bytes = serde_json::to_vec(record).map_err(failed)?;
         self.0.open_table(Table::new(R::TABLE))?.insert(key, bytes.as_slice())?;
         Ok(())
+    }
+
+    /// Notes that a repository has a layer; the oldest of many are forgotten.
+    pub(crate) fn remember(&self, layer: LayerId, place: record::Place) -> Result<(), StoreError> {
+        let key = layer.to_string();
+        let known: Option<record::Known> = self.get(&key)?;
+        let mut places = known.map(|known| known.places).unwrap_or_default();
+        places.retain(|known| (known.blob, &known.repository) != (place.blob, &place.repository));
+        places.insert(0, place);
+        places.truncate(PLACES_LIMIT);
+        self.put(&key, &record::Known::new(places))
     }
 
     pub(crate) fn remove<R: Record>(&self, key: &str) -> Result<(), StoreError> {

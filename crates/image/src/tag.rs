@@ -23,6 +23,22 @@ pub enum TagError {
 }
 
 impl Images {
+    /// Names an image that a registry has under these names; says whether its tag was another's.
+    pub(crate) fn name(&self, id: ImageId, names: &[Reference]) -> Result<bool, StoreError> {
+        let mut is_new = false;
+        self.store.change(|change| {
+            for name in names {
+                let before: Option<record::Name> = change.get(&name.to_string())?;
+                if before.is_none_or(|before| before.image != id) {
+                    is_new |= name.digest().is_none();
+                    change.put(&name.to_string(), &record::Name::new(id))?;
+                }
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(is_new)
+    }
+
     /// Names the image that `source` means `target`; another image loses that name.
     pub fn tag(&self, source: &str, target: &str) -> Result<(ImageId, Reference), TagError> {
         let name: Reference = target.parse()?;

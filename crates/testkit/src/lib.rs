@@ -14,12 +14,14 @@ pub mod archive;
 mod call;
 pub mod dns;
 mod everything;
+pub mod fake_registry;
 pub mod images;
 mod leftovers;
 mod machine;
 mod neighbours;
 mod output;
 mod place;
+pub mod registry;
 mod wait;
 
 pub use call::Answer;

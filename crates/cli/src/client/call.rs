@@ -22,6 +22,7 @@ pub struct Call {
     path: String,
     query: String,
     content_type: Option<&'static str>,
+    header: Option<(&'static str, String)>,
     body: Body,
     is_upgrading: bool,
 }
@@ -59,6 +60,7 @@ impl Call {
             path: String::new(),
             query: String::new(),
             content_type: None,
+            header: None,
             body: body(Bytes::new()),
             is_upgrading: false,
         }
@@ -102,6 +104,13 @@ impl Call {
         self.query("filters", &text)
     }
 
+    /// A further header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: String) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
     /// A document.
     ///
     /// # Panics
@@ -133,6 +142,9 @@ impl Call {
         let mut builder = Request::builder().method(self.method).uri(uri).header(HOST, "tombolo");
         if let Some(content_type) = self.content_type {
             builder = builder.header(CONTENT_TYPE, content_type);
+        }
+        if let Some((name, value)) = self.header {
+            builder = builder.header(name, value);
         }
         if self.is_upgrading {
             builder = builder.header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");

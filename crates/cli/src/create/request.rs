@@ -17,6 +17,9 @@ pub(crate) struct Wanted {
     pub(crate) name: String,
     pub(crate) platform: String,
     pub(crate) id_file: Option<String>,
+    /// `always`, `missing` or `never`.
+    pub(crate) pull: String,
+    pub(crate) is_quiet: bool,
     pub(crate) request: ContainerCreateRequest,
 }
 
@@ -43,7 +46,14 @@ pub(crate) fn wanted(flags: CreateFlags, is_detached: bool) -> Result<Wanted, Ma
     }
     let request =
         ContainerCreateRequest { config, host_config: Some(host), networking_config: Some(networking) };
-    Ok(Wanted { name: flags.name, platform: flags.platform, id_file: flags.cidfile, request })
+    Ok(Wanted {
+        name: flags.name,
+        platform: flags.platform,
+        id_file: flags.cidfile,
+        pull: flags.pull,
+        is_quiet: flags.quiet,
+        request,
+    })
 }
 
 /// The image, or the directory that stands for it, and the command.

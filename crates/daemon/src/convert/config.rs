@@ -40,6 +40,17 @@ pub(crate) fn engine(settings: &Settings) -> Config {
     config
 }
 
+/// Where certificates of registries are looked for, ours first.
+const CERTIFICATES: [&str; 2] = ["/etc/tombolo/certs.d", "/etc/docker/certs.d"];
+
+/// How registries are reached.
+pub(crate) fn registry(settings: &Settings) -> engine::image::RegistrySettings {
+    engine::image::RegistrySettings {
+        certificates: CERTIFICATES.map(PathBuf::from).to_vec(),
+        ..settings.registries.clone()
+    }
+}
+
 /// The init program that is installed, by Docker's name or Debian's. It must be static: a container has
 /// libraries of its own, or none.
 fn installed_init() -> Option<PathBuf> {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use api::container::ContainerConfig;
 use api::image::{
-    GraphDriver, ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageMetadata, ImageSummary, RootFs,
+    Descriptor, GraphDriver, ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageMetadata, ImageSummary,
+    Platform, RootFs,
 };
 use api::progress::{Progress as ApiProgress, ProgressDetail};
 use api::version::Version;
@@ -124,6 +125,26 @@ pub(crate) fn history(line: HistoryLine) -> ImageHistoryItem {
         size: i64::try_from(size).unwrap_or(i64::MAX),
         tags: Some(tags).filter(|tags| !tags.is_empty()),
     }
+}
+
+/// What points at content in a registry.
+pub(crate) fn descriptor(descriptor: engine::image::Descriptor) -> Descriptor {
+    let engine::image::Descriptor { media_type, size, digest, urls, annotations, platform: its } = descriptor;
+    Descriptor {
+        media_type,
+        digest: digest.to_string(),
+        size: i64::try_from(size).unwrap_or(i64::MAX),
+        urls,
+        annotations,
+        platform: its.map(platform),
+        ..Descriptor::default()
+    }
+}
+
+/// What an image is for.
+pub(crate) fn platform(platform: engine::image::Platform) -> Platform {
+    let engine::image::Platform { architecture, os, os_version, variant } = platform;
+    Platform { architecture, os, os_version, os_features: None, variant }
 }
 
 /// What was removed.

@@ -49,6 +49,11 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the engine made a mistake, which is in its log")
     }
 
+    /// The refusal for an error with this status; whether the engine could not do what it should have done.
+    pub(crate) fn told(status: StatusCode, is_failure: bool, error: &dyn std::error::Error) -> Self {
+        Self { status, message: engine::chain(error), is_failure }
+    }
+
     /// The refusal for an error of the engine.
     pub(crate) fn of(kind: engine::Kind, error: &dyn std::error::Error) -> Self {
         Self { is_failure: kind == engine::Kind::System, ..Self::new(status(kind), engine::chain(error)) }

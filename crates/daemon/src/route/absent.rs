@@ -14,8 +14,6 @@ pub(crate) fn routes() -> Router<App> {
     let mut routes = Router::new()
         .route("/build/prune", post(async || Refusal::not_implemented("a build cache")))
         .route("/commit", post(async || Refusal::not_implemented("making an image of a container")))
-        .route("/auth", post(async || Refusal::not_implemented("logging in to registries")))
-        .route("/distribution/{*name}", get(async || Refusal::not_implemented("looking into registries")))
         .route("/plugins", get(no_plugins))
         .route("/plugins/{*rest}", any(async || Refusal::not_implemented("managing plugins")));
     for family in ["swarm", "nodes", "services", "tasks", "secrets", "configs"] {

@@ -1,7 +1,8 @@
-//! Images: list, inspect, history, tag, remove, load, import.
+//! Images: list, inspect, history, tag, remove, load, import, pull, push.
 
 mod filter;
 mod prune;
+mod travel;
 pub(super) mod upload;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
 use engine::image::{Force, Images, Removed};
-use hyper::StatusCode;
+use hyper::{HeaderMap, StatusCode};
 
 use crate::app::App;
 use crate::convert::image;
@@ -91,8 +92,13 @@ async fn of_image(State(app): State<App>, Speaks(version): Speaks, Path(path): P
     }
 }
 
-/// `POST /images/{name}/tag`.
-async fn to_image(State(app): State<App>, Path(path): Path<String>, query: Query) -> Answer {
+/// `POST /images/{name}/tag` and `/push`.
+async fn to_image(
+    State(app): State<App>,
+    Path(path): Path<String>,
+    query: Query,
+    headers: HeaderMap,
+) -> Answer {
     let (name, what) = path.rsplit_once('/').ok_or_else(Refusal::page_not_found)?;
     match what {
         "tag" => {
@@ -101,7 +107,7 @@ async fn to_image(State(app): State<App>, Path(path): Path<String>, query: Query
             tell(&app, "tag", &id.to_string(), &reference.familiar());
             Ok(empty(StatusCode::CREATED))
         }
-        "push" => Err(Refusal::not_implemented("pushing images")),
+        "push" => travel::push(&app, name, &query, &headers).await,
         _ => Err(Refusal::page_not_found()),
     }
 }
@@ -138,9 +144,13 @@ async fn load(State(app): State<App>, query: Query, request: Request<Body>) -> A
     Ok(upload::load(&app, request.into_body(), !query.switch("quiet")))
 }
 
-/// `POST /images/create`: imports what is in the body, and would pull.
+/// `POST /images/create`: imports what is in the body, or pulls.
 async fn create(State(app): State<App>, query: Query, request: Request<Body>) -> Answer {
-    let body = request.into_body();
+    let (parts, body) = request.into_parts();
+    if !query.text("fromImage").is_empty() {
+        drain(body).await;
+        return travel::pull(&app, &query, &parts.headers).await;
+    }
     match query.text("fromSrc") {
         "-" => match upload::Import::read(&query) {
             Ok(import) => upload::import(&app, body, import).await,
@@ -149,17 +159,18 @@ async fn create(State(app): State<App>, query: Query, request: Request<Body>) ->
                 Err(refusal)
             }
         },
-        source => {
+        "" => {
             drain(body).await;
-            let what = if source.is_empty() {
-                "pulling images from registries"
-            } else {
-                "importing from an address"
-            };
-            Err(Refusal::not_implemented(what))
+            Err(Refusal::invalid("invalid reference format"))
+        }
+        _ => {
+            drain(body).await;
+            Err(Refusal::not_implemented("importing from an address"))
         }
     }
 }
+
+pub(super) use refused::lookup as lookup_status;
 
 /// The status of every error of the image store. A new one does not compile until it has one.
 mod refused {
@@ -169,7 +180,7 @@ mod refused {
 
     use crate::http::answer::Refusal;
 
-    const fn lookup(error: &LookupError) -> StatusCode {
+    pub(in crate::route) const fn lookup(error: &LookupError) -> StatusCode {
         match error {
             LookupError::NotFound { .. } => StatusCode::NOT_FOUND,
             LookupError::Ambiguous { .. } => StatusCode::CONFLICT,

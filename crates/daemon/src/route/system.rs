@@ -19,6 +19,7 @@ use crate::facts;
 use crate::http::answer::{Answer, ok};
 use crate::http::version::Speaks;
 use crate::settings::Level;
+use engine::image::{Insecure, RegistrySettings};
 
 /// The name of the one OCI runtime.
 pub(crate) const RUNTIME: &str = "tombolo";
@@ -113,7 +114,7 @@ async fn info(State(app): State<App>) -> Answer {
         os_type: text("linux"),
         architecture: text(std::env::consts::ARCH),
         index_server_address: text("https://index.docker.io/v1/"),
-        registry_config: Some(registries()),
+        registry_config: Some(registries(&settings.registries)),
         ncpu: facts.cpus,
         mem_total: facts.memory,
         docker_root_dir: settings.data_root.display().to_string(),
@@ -143,13 +144,26 @@ fn plugins() -> Plugins {
     }
 }
 
-fn registries() -> RegistryConfig {
-    let index = IndexConfig { name: REGISTRY.to_owned(), mirrors: Vec::new(), secure: true, official: true };
-    RegistryConfig {
+fn registries(settings: &RegistrySettings) -> RegistryConfig {
+    let mirrors = settings.mirrors.clone();
+    let index =
+        IndexConfig { name: REGISTRY.to_owned(), mirrors: mirrors.clone(), secure: true, official: true };
+    let mut config = RegistryConfig {
         insecure_registry_cidrs: Some(vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()]),
         index_configs: [(REGISTRY.to_owned(), index)].into(),
-        mirrors: None,
+        mirrors: Some(mirrors).filter(|mirrors| !mirrors.is_empty()),
+    };
+    for insecure in &settings.insecure {
+        let name = insecure.to_string();
+        match insecure {
+            Insecure::Net(_) => config.insecure_registry_cidrs.get_or_insert_default().push(name),
+            Insecure::Name(_) => {
+                let index = IndexConfig { name: name.clone(), ..IndexConfig::default() };
+                config.index_configs.insert(name, index);
+            }
+        }
     }
+    config
 }
 
 async fn disk_usage(State(app): State<App>, Speaks(version): Speaks) -> Answer {

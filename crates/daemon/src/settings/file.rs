@@ -57,6 +57,11 @@ pub(crate) struct File {
     pub(super) labels: Option<Vec<String>>,
     pub(super) shutdown_timeout: Option<u64>,
     pub(super) live_restore: Option<bool>,
+    pub(super) registry_mirrors: Option<Vec<String>>,
+    pub(super) insecure_registries: Option<Vec<String>>,
+    pub(super) max_concurrent_downloads: Option<u32>,
+    pub(super) max_concurrent_uploads: Option<u32>,
+    pub(super) max_download_attempts: Option<u32>,
 }
 
 impl File {
@@ -96,11 +101,14 @@ impl File {
             ip_masq "ip-masq" ip "ip" publish_default "publish-default" ipv6 "ipv6" icc "icc" mtu "mtu"
             userland_proxy "userland-proxy" dns_follow_host "dns-follow-host" log_driver "log-driver" init "init" init_path "init-path"
             cgroup_parent "cgroup-parent" shutdown_timeout "shutdown-timeout" live_restore "live-restore"
+            max_concurrent_downloads "max-concurrent-downloads" max_concurrent_uploads "max-concurrent-uploads"
+            max_download_attempts "max-download-attempts"
         }
         many! {
             hosts "hosts" default_address_pools "default-address-pools"
             default_network_opts "default-network-opts" avoid_subnets "avoid-subnets" dns "dns" dns_opts "dns-opts"
             dns_search "dns-search" log_opts "log-opts" labels "labels"
+            registry_mirrors "registry-mirrors" insecure_registries "insecure-registries"
         }
         names
     }
@@ -155,6 +163,11 @@ impl File {
             labels: self.labels.or(list(flags.labels)),
             shutdown_timeout: self.shutdown_timeout.or(flags.shutdown_timeout),
             live_restore: self.live_restore.or(flags.live_restore),
+            registry_mirrors: self.registry_mirrors.or(list(flags.registry_mirrors)),
+            insecure_registries: self.insecure_registries.or(list(flags.insecure_registries)),
+            max_concurrent_downloads: self.max_concurrent_downloads.or(flags.max_concurrent_downloads),
+            max_concurrent_uploads: self.max_concurrent_uploads.or(flags.max_concurrent_uploads),
+            max_download_attempts: self.max_download_attempts.or(flags.max_download_attempts),
         })
     }
 }

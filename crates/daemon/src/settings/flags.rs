@@ -141,6 +141,21 @@ pub(crate) struct Flags {
     /// Accepted for compatibility: containers always survive the engine
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub(crate) live_restore: Option<bool>,
+    /// Servers that are asked first for images of docker.io: https://name
+    #[arg(long = "registry-mirror", value_name = "ADDRESS")]
+    pub(crate) registry_mirrors: Vec<String>,
+    /// Registries that may lack TLS or known certificates: name:port, or a subnet
+    #[arg(long = "insecure-registry", value_name = "REGISTRY")]
+    pub(crate) insecure_registries: Vec<String>,
+    /// Layers that are pulled at the same time [default: 3]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_concurrent_downloads: Option<u32>,
+    /// Layers that are pushed at the same time [default: 5]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_concurrent_uploads: Option<u32>,
+    /// How often a layer is asked for that does not come [default: 5]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_download_attempts: Option<u32>,
     /// Say whether the settings are sound, and end
     #[arg(long, action = ArgAction::SetTrue)]
     pub(crate) validate: bool,

@@ -17,6 +17,7 @@ pub(crate) struct Version {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Image {
+    #[serde(deserialize_with = "renewed")]
     version: u32,
     /// The configuration document, byte for byte.
     pub(crate) document: String,
@@ -24,6 +25,9 @@ pub(crate) struct Image {
     pub(crate) blobs: Vec<Blob>,
     /// RFC 3339.
     pub(crate) tagged: String,
+    /// The manifest a registry had of it, which names exactly these blobs; since version 2.
+    #[serde(default)]
+    pub(crate) manifest: Option<Digest>,
 }
 
 /// A blob in the content store.
@@ -50,6 +54,26 @@ pub(crate) struct Layer {
     version: u32,
     /// Bytes of all its regular files.
     pub(crate) size: u64,
+}
+
+/// Where registries have a layer; the key is its id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Known {
+    version: u32,
+    /// The newest first.
+    pub(crate) places: Vec<Place>,
+}
+
+/// A repository that has a layer, as this blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    pub(crate) blob: Digest,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// Registry and path, such as `docker.io/library/busybox`.
+    pub(crate) repository: String,
 }
 
 /// The writable part of a container's root file system; the key is the container's id.
@@ -80,7 +104,11 @@ pub(crate) enum Base {
 
 impl Image {
     pub(crate) fn new(document: String, blobs: Vec<Blob>, tagged: String) -> Self {
-        Self { version: Self::VERSION, document, blobs, tagged }
+        Self { version: Self::VERSION, document, blobs, tagged, manifest: None }
+    }
+
+    pub(crate) fn with_manifest(self, manifest: Option<Digest>) -> Self {
+        Self { manifest, ..self }
     }
 }
 
@@ -93,6 +121,16 @@ impl Name {
 impl Layer {
     pub(crate) fn new(size: u64) -> Self {
         Self { version: Self::VERSION, size }
+    }
+
+    pub(crate) fn size(self) -> u64 {
+        self.size
+    }
+}
+
+impl Known {
+    pub(crate) fn new(places: Vec<Place>) -> Self {
+        Self { version: Self::VERSION, places }
     }
 }
 
@@ -108,11 +146,16 @@ impl Snapshot {
     }
 }
 
-macro_rules! first_version {
-    ($($record:ident in $table:literal),*) => {$(
+/// An old form is read as the newest: its version is that of what is written.
+fn renewed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    u32::deserialize(deserializer).map(|_| Image::VERSION)
+}
+
+macro_rules! records {
+    ($($record:ident $version:literal in $table:literal),*) => {$(
         impl Record for $record {
             const TABLE: &'static str = $table;
-            const VERSION: u32 = 1;
+            const VERSION: u32 = $version;
 
             fn version(&self) -> u32 {
                 self.version
@@ -120,4 +163,4 @@ macro_rules! first_version {
         }
     )*};
 }
-first_version!(Image in "images", Name in "names", Layer in "layers", Snapshot in "snapshots", Step in "steps");
+records!(Image 2 in "images", Name 1 in "names", Layer 1 in "layers", Snapshot 1 in "snapshots", Known 1 in "known", Step 1 in "steps");

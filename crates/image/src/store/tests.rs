@@ -34,6 +34,12 @@ fn old_records_are_read() {
                 r#"{{"version":1,"document":"{{}}","blobs":[{{"digest":"{digest}","size":7}}],"tagged":"t"}}"#
             ),
         ),
+        (
+            "known",
+            format!(
+                r#"{{"version":1,"places":[{{"blob":"{digest}","size":7,"repository":"docker.io/library/x"}}]}}"#
+            ),
+        ),
         ("steps", format!(r#"{{"version":1,"image":"{digest}"}}"#)),
         (
             "snapshots",
@@ -48,6 +54,12 @@ fn old_records_are_read() {
         store.change(write).unwrap();
     }
     let view = store.view().unwrap();
+    assert_eq!(view.get::<record::Known>("key").unwrap().unwrap().places[0].size, 7);
+    // What was read in an old form is written in the newest.
+    let image: record::Image = view.get("key").unwrap().unwrap();
+    assert_eq!(image.manifest, None);
+    store.change(|change| change.put("again", &image.with_manifest(Some(digest)))).unwrap();
+    assert_eq!(store.view().unwrap().get::<record::Image>("again").unwrap().unwrap().manifest, Some(digest));
     let blob = record::Blob { digest, size: 7 };
     let image = record::Image::new("{}".to_owned(), vec![blob], "t".to_owned());
     let base = record::Base::Image { image: ImageId(digest), layers: vec![LayerId(digest)] };
