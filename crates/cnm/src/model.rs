@@ -220,6 +220,8 @@ pub struct DnsSettings {
     pub extra_hosts: Vec<(String, IpAddr)>,
     /// A resolver that follows the host's servers also where networks resolve no names.
     pub follows_host: bool,
+    /// `name.network` is looked for on networks that it is not on, too.
+    pub sees_networks: bool,
 }
 
 /// Consecutive ports of one protocol.

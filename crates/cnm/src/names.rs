@@ -6,9 +6,14 @@
 //! networks are asked in the order in which they provide default gateways. Who is
 //! not ready to serve is answered for only where nobody else has the name there.
 
+mod elsewhere;
+
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use imbl::OrdSet;
+
+pub use self::elsewhere::HostView;
+use self::elsewhere::{Holder, find};
 
 use crate::{Endpoint, EndpointId, Family, LinkTarget, Model, NetworkId, Sandbox, SandboxId};
 
@@ -106,13 +111,15 @@ struct Others {
     need_dots: bool,
     /// There is somebody to ask.
     may_ask: bool,
+    /// They are looked for on networks that the sandbox is not on.
+    networks: bool,
 }
 
 impl View {
     /// What a sandbox sees of a model: nothing, if it is not of it.
     pub fn new(model: &Arc<Model>, id: &SandboxId) -> Self {
         let Some(sandbox) = model.sandbox(id) else {
-            let others = Others { need_dots: false, may_ask: false };
+            let others = Others { need_dots: false, may_ask: false, networks: false };
             return Self { model: Arc::clone(model), networks: Vec::new(), host: Vec::new(), others };
         };
         let ranked = model.endpoints_by_rank(id);
@@ -126,6 +133,7 @@ impl View {
         let others = Others {
             need_dots: names_need_dots(sandbox) && resolves_names(model, id),
             may_ask: has_gateway || !sandbox.dns.servers.is_empty(),
+            networks: sandbox.dns.sees_networks && resolves_names(model, id),
         };
         let host = ranked.iter().map(|own| host_addresses(model, own)).find(|host| !host.is_empty());
         Self {
@@ -145,10 +153,8 @@ impl View {
     pub fn answer<'a>(&self, question: &Question<'_>, found: &'a mut Vec<IpAddr>) -> Answer<'a> {
         found.clear();
         let is_known = match *question {
-            Question::Addresses(family, name) => {
-                self.addresses(name, Some(family), found) || self.host(name, Some(family), found)
-            }
-            Question::Other(name) => self.addresses(name, None, found) || self.host(name, None, found),
+            Question::Addresses(family, name) => self.addresses_anywhere(name, Some(family), found),
+            Question::Other(name) => self.addresses_anywhere(name, None, found),
             Question::Names(address) => match self.name(address) {
                 Some(name) => return Answer::Name(name),
                 None => false,
@@ -171,20 +177,29 @@ impl View {
         }
     }
 
+    /// Finds addresses of a family under a name: of its networks, of the host, of others' networks if it may.
+    fn addresses_anywhere(&self, name: &str, family: Option<Family>, found: &mut Vec<IpAddr>) -> bool {
+        self.addresses(name, family, found)
+            || self.host(name, family, found)
+            || (self.others.networks && find(&self.model, name, family, found) == Holder::Somebody)
+    }
+
     /// Finds addresses of a family under a name, and says whether anybody has the name.
     ///
     /// A name is looked for as a whole, then as `name.network` for every place where it
     /// can be divided; what somebody has comes before what lies below a wildcard.
     fn addresses(&self, name: &str, family: Option<Family>, found: &mut Vec<IpAddr>) -> bool {
         let mut known = false;
-        for find in [Self::exact, Self::below] {
+        for find in [exact, below] {
             for (word, of) in splits(name) {
                 let on = || self.networks.iter().filter(|seen| of.is_none_or(|of| of == seen.name));
                 let linked = on().filter_map(|seen| Some((seen, seen.link(word)?)));
                 let plain = on().filter(|seen| seen.link(word).is_none()).map(|seen| (seen, word));
-                for holders in linked.chain(plain).filter_map(|(seen, word)| find(self, seen, word)) {
+                for holders in
+                    linked.chain(plain).filter_map(|(seen, word)| find(&self.model, &seen.id, word))
+                {
                     known = true;
-                    self.collect(holders, family, found);
+                    collect(&self.model, holders, family, found);
                     if !found.is_empty() {
                         return true;
                     }
@@ -197,22 +212,6 @@ impl View {
         false
     }
 
-    /// Finds the addresses of those who are ready to serve, or, if none of them has any, of all.
-    fn collect(&self, holders: &OrdSet<EndpointId>, family: Option<Family>, found: &mut Vec<IpAddr>) {
-        for any in [false, true] {
-            let endpoints = holders.iter().filter_map(|id| self.model.endpoint(id));
-            let chosen = endpoints.filter(|endpoint| any || self.is_ready(endpoint));
-            found.extend(chosen.filter_map(|endpoint| endpoint.address(family?)).map(|net| net.addr()));
-            if !found.is_empty() {
-                return;
-            }
-        }
-    }
-
-    fn is_ready(&self, endpoint: &Endpoint) -> bool {
-        endpoint.sandbox().and_then(|id| self.model.sandbox(id)).is_some_and(|sandbox| sandbox.ready)
-    }
-
     /// Finds the host's addresses, if that is what is asked for and it has any here.
     fn host(&self, name: &str, family: Option<Family>, found: &mut Vec<IpAddr>) -> bool {
         let is_host = name == HOST && !self.host.is_empty();
@@ -221,22 +220,8 @@ impl View {
         is_host
     }
 
-    fn exact(&self, seen: &Seen, word: &str) -> Option<&OrdSet<EndpointId>> {
-        self.model.dns_names_of(&seen.id)?.get(word)
-    }
-
-    /// Who has `*.` and the longest part of the word behind a dot.
-    fn below(&self, seen: &Seen, word: &str) -> Option<&OrdSet<EndpointId>> {
-        let wildcards = self.model.wildcards_of(&seen.id)?;
-        word.match_indices('.').find_map(|(dot, _)| wildcards.get(&word[dot + 1..]))
-    }
-
     fn name(&self, address: IpAddr) -> Option<String> {
-        self.networks.iter().find_map(|seen| {
-            let endpoint = self.model.endpoint_by_address(&seen.id, address)?;
-            let first = endpoint.settings.dns_names.first().filter(|_| endpoint.sandbox().is_some())?;
-            Some(format!("{first}.{}", self.model.network_of(endpoint).name))
-        })
+        self.networks.iter().find_map(|seen| name_on(&self.model, &seen.id, address))
     }
 }
 
@@ -244,6 +229,38 @@ impl Seen {
     fn link(&self, alias: &str) -> Option<&str> {
         self.links.iter().find(|(of, _)| of == alias).map(|(_, name)| name.as_str())
     }
+}
+
+/// Who has a name on a network.
+fn exact<'a>(model: &'a Model, network: &NetworkId, word: &str) -> Option<&'a OrdSet<EndpointId>> {
+    model.dns_names_of(network)?.get(word)
+}
+
+/// Who has `*.` and the longest part of the word behind a dot.
+fn below<'a>(model: &'a Model, network: &NetworkId, word: &str) -> Option<&'a OrdSet<EndpointId>> {
+    let wildcards = model.wildcards_of(network)?;
+    word.match_indices('.').find_map(|(dot, _)| wildcards.get(&word[dot + 1..]))
+}
+
+/// Finds the addresses of those who are ready to serve, or, if none of them has any, of all.
+fn collect(model: &Model, holders: &OrdSet<EndpointId>, family: Option<Family>, found: &mut Vec<IpAddr>) {
+    let sandbox = |endpoint: &Endpoint| endpoint.sandbox().and_then(|id| model.sandbox(id));
+    let is_ready = |endpoint: &Endpoint| sandbox(endpoint).is_some_and(|sandbox| sandbox.ready);
+    for any in [false, true] {
+        let endpoints = holders.iter().filter_map(|id| model.endpoint(id));
+        let chosen = endpoints.filter(|endpoint| any || is_ready(endpoint));
+        found.extend(chosen.filter_map(|endpoint| endpoint.address(family?)).map(|net| net.addr()));
+        if !found.is_empty() {
+            return;
+        }
+    }
+}
+
+/// The name of an address on a network: that of the endpoint that has it there.
+fn name_on(model: &Model, network: &NetworkId, address: IpAddr) -> Option<String> {
+    let endpoint = model.endpoint_by_address(network, address)?;
+    let first = endpoint.settings.dns_names.first().filter(|_| endpoint.sandbox().is_some())?;
+    Some(format!("{first}.{}", model.network_of(endpoint).name))
 }
 
 /// The addresses that the host has on an endpoint's network, if users defined it and it leads out.

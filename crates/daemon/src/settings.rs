@@ -16,7 +16,7 @@ use engine::cnm::driver::bridge::{OptionError, Options, PublishDefault};
 use engine::image::RegistrySettings;
 use thiserror::Error;
 
-pub(crate) use address::{AddressPool, Host, Subnet};
+pub(crate) use address::{AddressPool, DnsHost, Host, Subnet};
 pub(crate) use file::File;
 pub(crate) use flags::Flags;
 
@@ -96,6 +96,8 @@ pub(crate) struct NetworkSettings {
     pub(crate) icc: bool,
     pub(crate) mtu: Option<u32>,
     pub(crate) pools: Vec<AddressPool>,
+    /// Where the host asks for names of networks.
+    pub(crate) dns_hosts: Vec<DnsHost>,
 }
 
 /// The defaults of containers.
@@ -106,6 +108,8 @@ pub(crate) struct ContainerSettings {
     pub(crate) dns_opts: Vec<String>,
     /// Whether those of the default network have a resolver that follows the host's servers.
     pub(crate) dns_follow_host: bool,
+    /// Whether they find `name.network` on networks that they are not on.
+    pub(crate) dns_across_networks: bool,
     pub(crate) log_driver: String,
     pub(crate) log_opts: BTreeMap<String, String>,
     pub(crate) init: bool,
@@ -219,12 +223,14 @@ impl Settings {
                 icc: given.icc.unwrap_or(true),
                 mtu: given.mtu.filter(|mtu| *mtu != 0),
                 pools: given.default_address_pools.unwrap_or_default(),
+                dns_hosts: given.dns_hosts.unwrap_or_default(),
             },
             containers: ContainerSettings {
                 dns: given.dns.unwrap_or_default(),
                 dns_search: given.dns_search.unwrap_or_default(),
                 dns_opts: given.dns_opts.unwrap_or_default(),
                 dns_follow_host: given.dns_follow_host.unwrap_or(true),
+                dns_across_networks: given.dns_across_networks.unwrap_or(false),
                 log_driver: given.log_driver.unwrap_or_else(|| "json-file".to_owned()),
                 log_opts: given.log_opts.unwrap_or_default(),
                 init: given.init.unwrap_or(false),

@@ -25,6 +25,8 @@ pub struct Config {
     pub dns_options: Vec<String>,
     /// Whether containers of the default network have a resolver that follows the host's servers.
     pub dns_follow_host: bool,
+    /// Whether containers find `name.network` on networks that they are not on.
+    pub dns_across_networks: bool,
     /// Options of new bridge networks that do not say otherwise.
     pub network_options: BTreeMap<String, String>,
     /// The cgroup under which all containers are.
@@ -47,6 +49,7 @@ impl Config {
             dns_search: Vec::new(),
             dns_options: Vec::new(),
             dns_follow_host: true,
+            dns_across_networks: false,
             cgroup_parent: "/tombolo".to_owned(),
         }
     }

@@ -184,6 +184,7 @@ impl Engine {
             search: self.config.dns_search.clone(),
             options: self.config.dns_options.clone(),
             follow_host: self.config.dns_follow_host,
+            across_networks: self.config.dns_across_networks,
             host_name: surroundings::host_name(),
         }
     }

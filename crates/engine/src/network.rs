@@ -26,6 +26,8 @@ pub(crate) struct DnsDefaults {
     pub(crate) options: Vec<String>,
     /// A resolver that follows the host's servers, on the default network too.
     pub(crate) follow_host: bool,
+    /// Names of networks that the container is not on.
+    pub(crate) across_networks: bool,
     /// What containers on the host's stack call themselves.
     pub(crate) host_name: Option<String>,
 }
@@ -285,6 +287,7 @@ pub(crate) fn dns_settings(record: &Record, defaults: &DnsDefaults) -> DnsSettin
         options: first_of(&asked.options, &defaults.options),
         extra_hosts: spec.network.extra_hosts.clone(),
         follows_host: defaults.follow_host,
+        sees_networks: defaults.across_networks,
     }
 }
 

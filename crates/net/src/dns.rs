@@ -13,6 +13,7 @@
 
 mod cache;
 mod forward;
+mod host;
 mod memory;
 mod message;
 mod resolv_conf;
@@ -31,6 +32,8 @@ use linux::nfnl::CommitError;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+pub(crate) use host::HostServer;
 
 use resolv_conf::ResolvConf;
 use server::Server;

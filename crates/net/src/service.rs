@@ -2,10 +2,10 @@
 
 use std::{
     fs, io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     num::NonZero,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -30,6 +30,7 @@ use tokio::{
 };
 
 use crate::{
+    dns::{DnsError, HostServer},
     entropy, facts,
     host::{Host, HostError},
     overlap::{Lookout, Overlap, Overlaps},
@@ -60,6 +61,8 @@ pub struct Config {
     pub publish: PublishDefault,
     /// How the default network is made, if it is not there yet.
     pub default_network: DefaultNetwork,
+    /// Where the host asks for names of networks.
+    pub dns_hosts: Vec<SocketAddr>,
 }
 
 /// Why the network service could not start.
@@ -89,6 +92,12 @@ pub enum StartError {
     DefaultNetwork(#[from] InvalidNetworkError),
     #[error("cannot make the predefined networks")]
     Predefined(#[source] ChangeError),
+    #[error("cannot answer the host at {address}")]
+    Names {
+        address: SocketAddr,
+        #[source]
+        source: DnsError,
+    },
 }
 
 /// Why a change did not happen. Nothing of it is left, but for what a [`NotDone`] says.
@@ -121,7 +130,7 @@ pub struct NetworkService {
     host: Host,
     overlaps: Overlaps,
     defaults: Arc<Defaults>,
-    _tasks: Arc<Mutex<JoinSet<()>>>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl NetworkService {
@@ -165,13 +174,25 @@ impl NetworkService {
         let overlaps = Overlaps::new();
         monitors.spawn(&mut tasks, watch, Lookout::new(&host, overlaps.clone()));
         let service =
-            Self { commands, model, host, overlaps, defaults: shown, _tasks: Arc::new(Mutex::new(tasks)) };
+            Self { commands, model, host, overlaps, defaults: shown, tasks: Arc::new(Mutex::new(tasks)) };
         let missing = predefined::missing(&service.model(), &config.default_network)?;
         if !missing.is_empty() {
             service.change(missing).await.map_err(StartError::Predefined)?;
         }
         service.renew_default(&config.default_network).await?;
+        service.name_for_host(&config.dns_hosts).await?;
         Ok(service)
+    }
+
+    /// Answers the host at these addresses; those of our bridges are there by now.
+    async fn name_for_host(&self, addresses: &[SocketAddr]) -> Result<(), StartError> {
+        for address in addresses {
+            let failed = |source| StartError::Names { address: *address, source };
+            let server = HostServer::bind(*address).await.map_err(failed)?;
+            let serving = server.serve(self.model.clone());
+            self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(serving);
+        }
+        Ok(())
     }
 
     /// Gives the default network the settings of this start, as far as what is on it lets us.

@@ -40,6 +40,7 @@ async fn start(folder: &Path) -> NetworkService {
         defaults: None,
         publish: cnm::driver::bridge::PublishDefault::All,
         default_network: DefaultNetwork::default(),
+        dns_hosts: Vec::new(),
     };
     NetworkService::start(config).await.expect("a service")
 }

@@ -40,14 +40,27 @@ pub struct Said {
 /// # Errors
 /// If it does not answer, or not twice the same.
 pub fn ask(machine: &Machine, container: &str, name: &str, kind: u16) -> Result<Said> {
+    ask_at(machine, (Place::In(container), RESOLVER), name, kind)
+}
+
+/// Asks a server of a stack by UDP and by TCP, which must say the same.
+///
+/// # Errors
+/// If it does not answer, or not twice the same.
+pub fn ask_at(
+    machine: &Machine,
+    (place, server): (Place<'_>, &'static str),
+    name: &str,
+    kind: u16,
+) -> Result<Said> {
     let query = query(name, kind);
-    let client = machine.sender(Place::In(container), RESOLVER)?;
+    let client = machine.sender(place, server)?;
     client.send(&query)?;
     let mut reply = vec![0; 4096];
     let len = client.recv(&mut reply).with_context(|| format!("no answer about {name}"))?;
     let by_udp = read(&reply[..len])?;
-    let connect = || TcpStream::connect(RESOLVER);
-    let mut stream = machine.at(Place::In(container), connect)?.context("no TCP")?;
+    let connect = move || TcpStream::connect(server);
+    let mut stream = machine.at(place, connect)?.context("no TCP")?;
     let by_tcp = read(&exchange(&mut stream, &query)?)?;
     ensure!(by_udp == by_tcp, "{name}: {by_udp:?} by UDP, {by_tcp:?} by TCP");
     Ok(by_udp)

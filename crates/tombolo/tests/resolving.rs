@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use testkit::{
-    Machine,
-    dns::{self, A, AAAA, PTR, Said, ask},
+    Machine, Place,
+    dns::{self, A, AAAA, PTR, Said, ask, ask_at},
     until,
 };
 
@@ -127,5 +127,50 @@ fn the_default_network_can_have_dockers_files() -> Result<()> {
     ensure!(file.ends_with(expected), "{file}");
     let listens = machine.docker("exec web cat /proc/net/udp").ok()?;
     ensure!(listens.lines().count() == 1, "no resolver: {listens}");
+    Ok(())
+}
+
+#[test]
+fn the_host_asks_for_names_of_networks() -> Result<()> {
+    const SERVER: (Place<'_>, &str) = (Place::Host, "127.0.0.60:53");
+    let machine = machine(&["--dns-host=127.0.0.60"])?;
+    let say = |name: &str, kind: u16| ask_at(&machine, SERVER, name, kind);
+    let refused = Said { code: 5, records: Vec::new() };
+    ensure!(say("web.site.tombolo.internal", A)? == NO_SUCH_NAME, "nobody runs");
+    ensure!(say("web.site", A)? == refused, "there is no such network, and nobody else is asked");
+    machine.docker("network create --subnet 10.5.0.0/24 site").ok()?;
+    ensure!(say("web.site", A)? == NO_SUCH_NAME);
+    machine.docker("run -d --name web --network site --network-alias '*.app' busybox sleep 1000").ok()?;
+    machine.docker("run -d --name plain busybox sleep 1000").ok()?;
+    for name in ["web.site", "WEB.Site.", "x.app.site", "web.site.tombolo.internal"] {
+        ensure!(say(name, A)? == found(&["10.5.0.2"]), "{name}");
+        ensure!(say(name, AAAA)? == found(&[]), "{name}");
+    }
+    ensure!(say(&dns::reverse("10.5.0.2"), PTR)? == found(&["web.site"]));
+    ensure!(say(&dns::reverse("10.5.0.9"), PTR)? == NO_SUCH_NAME);
+    for name in ["web", "plain.bridge", "known.example.test", "example.site.test"] {
+        ensure!(say(name, A)? == refused, "{name}");
+    }
+    machine.kill_engine()?;
+    machine.start_engine()?;
+    ensure!(say("web.site", A)? == found(&["10.5.0.2"]));
+    machine.docker("stop -t 0 web").ok()?;
+    ensure!(say("web.site", A)? == NO_SUCH_NAME);
+    Ok(())
+}
+
+#[test]
+fn names_of_other_networks_are_found_where_that_is_wanted() -> Result<()> {
+    for (flags, seen) in [(&[][..], NO_SUCH_NAME), (&["--dns-across-networks"][..], found(&["10.5.0.2"]))] {
+        let machine = machine(flags)?;
+        machine.docker("network create --subnet 10.5.0.0/24 site").ok()?;
+        machine.docker("network create other").ok()?;
+        machine.docker("run -d --name web --network site busybox sleep 1000").ok()?;
+        machine.docker("run -d --name client --network other busybox sleep 1000").ok()?;
+        ensure!(ask(&machine, "client", "web.site", A)? == seen, "{flags:?}");
+        for name in ["web", "nobody.site", "web.other"] {
+            ensure!(ask(&machine, "client", name, A)? == NO_SUCH_NAME, "{name}");
+        }
+    }
     Ok(())
 }

@@ -77,6 +77,9 @@ pub struct Sandbox {
     /// Absent where it is not so, as from records that do not know of it.
     #[serde(default, skip_serializing_if = "is_false")]
     follows_host: bool,
+    /// Likewise.
+    #[serde(default, skip_serializing_if = "is_false")]
+    sees_networks: bool,
     /// Absent where everybody reaches every port, as from records that know of no lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     allow: Vec<Allow>,
@@ -353,7 +356,7 @@ impl From<model::Sandbox> for Sandbox {
     fn from(sandbox: model::Sandbox) -> Self {
         let model::Sandbox { id, owner, namespace, dns, ports, exposed, ready, access } = sandbox;
         let model::DnsSettings { hostname, domainname, servers, search, options, .. } = dns;
-        let model::DnsSettings { extra_hosts, follows_host, .. } = dns;
+        let model::DnsSettings { extra_hosts, follows_host, sees_networks, .. } = dns;
         Self {
             id,
             owner,
@@ -368,6 +371,7 @@ impl From<model::Sandbox> for Sandbox {
             exposed: all(exposed),
             unready: !ready,
             follows_host,
+            sees_networks,
             allow: access.allow,
             local: all(access.local),
         }
@@ -390,11 +394,20 @@ impl From<Sandbox> for model::Sandbox {
             exposed,
             unready,
             follows_host,
+            sees_networks,
             allow,
             local,
         } = sandbox;
-        let dns =
-            model::DnsSettings { hostname, domainname, servers, search, options, extra_hosts, follows_host };
+        let dns = model::DnsSettings {
+            hostname,
+            domainname,
+            servers,
+            search,
+            options,
+            extra_hosts,
+            follows_host,
+            sees_networks,
+        };
         let (ports, exposed, ready) = (all(ports), all(exposed), !unready);
         let (namespace, access) = (namespace.into(), Access { allow, local: all(local) });
         Self { id, owner, namespace, dns, ports, exposed, ready, access }

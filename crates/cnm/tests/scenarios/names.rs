@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cnm::{
     Family, Link, LinkTarget,
     controller::{Kind, Request},
-    names::{self, Answer, Question, View},
+    names::{self, Answer, HostView, Question, View},
     spec::{EndpointForm, SandboxUpdate},
 };
 
@@ -17,23 +17,38 @@ use crate::{
 #[track_caller]
 fn check_name(world: &World, sandbox: cnm::SandboxId, question: &str, expected: &str) {
     let question = question.to_ascii_lowercase();
-    let asked = match question.split_once(' ').expect("type and name") {
+    let asked = read(&question);
+    let (view, mut found) = (View::new(&Arc::new(world.model.clone()), &sandbox), Vec::new());
+    assert_eq!(text(&view.answer(&asked, &mut found)), expected, "{question}");
+}
+
+#[track_caller]
+fn check_host(world: &World, question: &str, expected: &str) {
+    let question = question.to_ascii_lowercase();
+    let (view, mut found) = (HostView::new(Arc::new(world.model.clone())), Vec::new());
+    assert_eq!(text(&view.answer(&read(&question), &mut found)), expected, "{question}");
+}
+
+fn text(answer: &Answer<'_>) -> String {
+    match answer {
+        Answer::Addresses(addresses) => {
+            addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        }
+        Answer::Name(name) => name.clone(),
+        Answer::Empty => "empty".to_owned(),
+        Answer::NoSuchName => "no such name".to_owned(),
+        Answer::AskUpstream => "upstream".to_owned(),
+    }
+}
+
+/// A question in lower case: type and name.
+fn read(question: &str) -> Question<'_> {
+    match question.split_once(' ').expect("type and name") {
         ("a", name) => Question::Addresses(Family::V4, name),
         ("aaaa", name) => Question::Addresses(Family::V6, name),
         ("ptr", address) => Question::Names(address.parse().expect("an address")),
         (_, name) => Question::Other(name),
-    };
-    let (view, mut found) = (View::new(&Arc::new(world.model.clone()), &sandbox), Vec::new());
-    let got = match view.answer(&asked, &mut found) {
-        Answer::Addresses(addresses) => {
-            addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-        }
-        Answer::Name(name) => name,
-        Answer::Empty => "empty".to_owned(),
-        Answer::NoSuchName => "no such name".to_owned(),
-        Answer::AskUpstream => "upstream".to_owned(),
-    };
-    assert_eq!(got, expected, "{question}");
+    }
 }
 
 #[test]
@@ -241,4 +256,40 @@ fn on_the_default_network_a_resolver_knows_nobody() {
     dns.servers = vec!["192.0.2.9".parse().expect("an address")];
     world.one(Request::UpdateSandbox(a, update(&dns))).expect("changed");
     assert!(!names::needs_resolver(&world.model, &a), "it asks them by itself");
+}
+
+#[test]
+fn the_host_sees_every_network_and_a_sandbox_those_it_may() {
+    let mut world = World::new();
+    world.network("web", &["10.1.0.0/24"]);
+    world.network("my.net", &["10.2.0.0/24", "fd00:2::/64"]);
+    let a = named(&mut world, "a", "web", &["*.app"], &[]);
+    named(&mut world, "b", "my.net", &[], &[]);
+    let c = world.sandbox("c");
+    world.joined("c", "bridge", c);
+    for question in ["A a.web", "A x.app.web", "A A.WEB.tombolo.internal"] {
+        check_host(&world, question, "10.1.0.2");
+    }
+    check_host(&world, "AAAA a.web", "empty");
+    check_host(&world, "TXT a.web", "empty");
+    check_host(&world, "AAAA b.my.net", "fd00:2::2");
+    check_host(&world, "PTR 10.2.0.2", "b.my.net");
+    check_host(&world, "PTR 10.2.0.9", "no such name");
+    check_host(&world, "A tombolo.internal", "empty");
+    for question in ["A z.web", "A z.tombolo.internal", "A a.tombolo.internal"] {
+        check_host(&world, question, "no such name");
+    }
+    for question in ["A a", "A c.bridge", "A example.org", "A atombolo.internal", "PTR 192.0.2.1"] {
+        check_host(&world, question, "upstream");
+    }
+    check_name(&world, a, "A b.my.net", "upstream");
+    let dns = cnm::DnsSettings { sees_networks: true, ..cnm::DnsSettings::default() };
+    for sandbox in [a, c] {
+        let update = SandboxUpdate { dns: Some(dns.clone()), ..SandboxUpdate::default() };
+        world.one(Request::UpdateSandbox(sandbox, update)).expect("changed");
+    }
+    check_name(&world, a, "A b.my.net", "10.2.0.2");
+    check_name(&world, a, "A b", "upstream");
+    check_name(&world, a, "A z.my.net", "upstream");
+    check_name(&world, c, "A a.web", "upstream");
 }

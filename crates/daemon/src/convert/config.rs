@@ -17,6 +17,7 @@ pub(crate) fn engine(settings: &Settings) -> Config {
         dns_search,
         dns_opts,
         dns_follow_host,
+        dns_across_networks,
         log_driver,
         log_opts,
         init,
@@ -33,6 +34,7 @@ pub(crate) fn engine(settings: &Settings) -> Config {
     config.dns_search = dns_search;
     config.dns_options = dns_opts;
     config.dns_follow_host = dns_follow_host;
+    config.dns_across_networks = dns_across_networks;
     config.network_options = settings.network.options.clone();
     if !cgroup_parent.is_empty() {
         config.cgroup_parent = cgroup_parent;
@@ -64,8 +66,9 @@ fn installed_init() -> Option<PathBuf> {
 pub(crate) fn network(settings: &Settings) -> anyhow::Result<net::Config> {
     let NetworkSettings { bridge_name, bip, fixed_cidr, ip_masq, ip, ipv6, icc, mtu, pools, .. } =
         settings.network.clone();
-    let NetworkSettings { bip6, fixed_cidr_v6, default_gateway, default_gateway_v6, avoid, .. } =
-        settings.network.clone();
+    let NetworkSettings {
+        bip6, fixed_cidr_v6, default_gateway, default_gateway_v6, avoid, dns_hosts, ..
+    } = settings.network.clone();
     let subnet = |subnet: Option<Subnet>| {
         let text = subnet.map(|subnet| subnet.to_string());
         text.map(|text| text.parse().with_context(|| format!("invalid subnet {text}"))).transpose()
@@ -89,6 +92,7 @@ pub(crate) fn network(settings: &Settings) -> anyhow::Result<net::Config> {
             host_binding: ip,
             v6: ipv6,
         },
+        dns_hosts: dns_hosts.into_iter().map(|host| host.0).collect(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Texts of settings that are addresses.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -38,6 +38,8 @@ pub(crate) enum AddressError {
     Host { text: String },
     #[error("invalid address {text:?}: address/prefix length, such as 172.20.0.1/16")]
     Subnet { text: String },
+    #[error("invalid address {text:?}: an address, or address:port, such as 127.0.0.60:53")]
+    DnsHost { text: String },
     #[error(
         "invalid argument {text:?}: base=<subnet>,size=<prefix length>, such as base=10.10.0.0/16,size=24"
     )]
@@ -72,6 +74,29 @@ impl fmt::Display for Host {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Systemd => f.write_str("fd://"),
         }
+    }
+}
+
+/// Where names are asked for: an address and a port, 53 if none is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct DnsHost(pub(crate) SocketAddr);
+
+impl FromStr for DnsHost {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let plain = || Some(SocketAddr::new(text.parse().ok()?, 53));
+        let address = text.parse().ok().or_else(plain);
+        address.map(Self).ok_or_else(|| AddressError::DnsHost { text: text.to_owned() })
+    }
+}
+
+impl TryFrom<String> for DnsHost {
+    type Error = AddressError;
+
+    fn try_from(text: String) -> Result<Self, AddressError> {
+        text.parse()
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use engine::cnm::driver::bridge::PublishDefault;
 use serde::Deserialize;
 
-use super::{AddressPool, Flags, Format, Host, Level, SettingsError, Subnet};
+use super::{AddressPool, DnsHost, Flags, Format, Host, Level, SettingsError, Subnet};
 
 /// The file, and later the file and the flags together. What is absent has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -49,6 +49,8 @@ pub(crate) struct File {
     pub(super) dns_opts: Option<Vec<String>>,
     pub(super) dns_search: Option<Vec<String>>,
     pub(super) dns_follow_host: Option<bool>,
+    pub(super) dns_across_networks: Option<bool>,
+    pub(super) dns_hosts: Option<Vec<DnsHost>>,
     pub(super) log_driver: Option<String>,
     pub(super) log_opts: Option<BTreeMap<String, String>>,
     pub(super) init: Option<bool>,
@@ -99,7 +101,8 @@ impl File {
             default_gateway_v6 "default-gateway-v6" ip_forward "ip-forward" iptables "iptables"
             ip_forward_no_drop "ip-forward-no-drop" ip6tables "ip6tables" firewall_backend "firewall-backend"
             ip_masq "ip-masq" ip "ip" publish_default "publish-default" ipv6 "ipv6" icc "icc" mtu "mtu"
-            userland_proxy "userland-proxy" dns_follow_host "dns-follow-host" log_driver "log-driver" init "init" init_path "init-path"
+            userland_proxy "userland-proxy" dns_follow_host "dns-follow-host"
+            dns_across_networks "dns-across-networks" log_driver "log-driver" init "init" init_path "init-path"
             cgroup_parent "cgroup-parent" shutdown_timeout "shutdown-timeout" live_restore "live-restore"
             max_concurrent_downloads "max-concurrent-downloads" max_concurrent_uploads "max-concurrent-uploads"
             max_download_attempts "max-download-attempts"
@@ -107,7 +110,7 @@ impl File {
         many! {
             hosts "hosts" default_address_pools "default-address-pools"
             default_network_opts "default-network-opts" avoid_subnets "avoid-subnets" dns "dns" dns_opts "dns-opts"
-            dns_search "dns-search" log_opts "log-opts" labels "labels"
+            dns_search "dns-search" dns_hosts "dns-hosts" log_opts "log-opts" labels "labels"
             registry_mirrors "registry-mirrors" insecure_registries "insecure-registries"
         }
         names
@@ -155,6 +158,8 @@ impl File {
             dns_opts: self.dns_opts.or(list(flags.dns_opts)),
             dns_search: self.dns_search.or(list(flags.dns_search)),
             dns_follow_host: self.dns_follow_host.or(flags.dns_follow_host),
+            dns_across_networks: self.dns_across_networks.or(flags.dns_across_networks),
+            dns_hosts: self.dns_hosts.or(given(&flags.dns_hosts).cloned()),
             log_driver: self.log_driver.or(flags.log_driver),
             log_opts: self.log_opts.or(log_opts),
             init: self.init.or(flags.init),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 use engine::cnm::driver::bridge::PublishDefault;
 
-use super::{AddressPool, Format, Host, Level, Subnet};
+use super::{AddressPool, DnsHost, Format, Host, Level, Subnet};
 
 /// The engine: containers, networks and images behind Docker's API on a unix socket.
 #[derive(Clone, Debug, Default, Parser)]
@@ -117,6 +117,12 @@ pub(crate) struct Flags {
     /// Give containers of the default network, too, a resolver that follows the host's servers [default: true]
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub(crate) dns_follow_host: Option<bool>,
+    /// Let containers find NAME.NETWORK on networks that they are not on
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) dns_across_networks: Option<bool>,
+    /// Addresses where the host asks for NAME.NETWORK; the port is 53 if none is named
+    #[arg(long = "dns-host", value_name = "ADDRESS")]
+    pub(crate) dns_hosts: Vec<DnsHost>,
     /// Log driver of containers [default: json-file]
     #[arg(long, value_name = "DRIVER")]
     pub(crate) log_driver: Option<String>,

@@ -82,6 +82,7 @@ async fn open(root: &std::path::Path, cgroup: &str) -> Arc<Engine> {
         defaults: None,
         publish: net::cnm::driver::bridge::PublishDefault::All,
         default_network: net::DefaultNetwork::default(),
+        dns_hosts: Vec::new(),
     };
     let network = net::NetworkService::start(settings).await.expect("a network service");
     Engine::open(config, network, Arc::new(images)).await.expect("an engine")

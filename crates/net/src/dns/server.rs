@@ -216,7 +216,7 @@ async fn send(socket: &UdpSocket, reply: &[u8], client: SocketAddr) {
     }
 }
 
-async fn read_query(stream: &mut TcpStream) -> Option<Vec<u8>> {
+pub(super) async fn read_query(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let read = async {
         let len = stream.read_u16().await.ok()?;
         let mut query = vec![0; usize::from(len)];
@@ -226,7 +226,7 @@ async fn read_query(stream: &mut TcpStream) -> Option<Vec<u8>> {
     timeout(IDLE, read).await.ok()?
 }
 
-async fn write_reply(stream: &mut TcpStream, reply: &[u8]) -> Option<()> {
+pub(super) async fn write_reply(stream: &mut TcpStream, reply: &[u8]) -> Option<()> {
     let len = u16::try_from(reply.len().min(TCP_MOST)).ok()?;
     let bytes = [&len.to_be_bytes(), reply].concat();
     timeout(IDLE, stream.write_all(&bytes)).await.ok()?.ok()

@@ -82,6 +82,7 @@ impl World {
             defaults: None,
             publish: self.default,
             default_network: DefaultNetwork::default(),
+            dns_hosts: Vec::new(),
         };
         self.service = Some(self.runtime.block_on(NetworkService::start(config)).expect("a service"));
     }
