@@ -1,6 +1,7 @@
 //! The commands, one file for each.
 
 mod attach;
+mod build;
 mod create;
 mod diff;
 mod events;
@@ -164,6 +165,10 @@ impl ContainerVerb {
 /// `tombolo image …`.
 #[derive(Subcommand, Clone, Debug)]
 pub(crate) enum ImageVerb {
+    /// Build an image from a Dockerfile
+    #[command(override_usage = "tombolo image build [OPTIONS] PATH | -")]
+    #[command(after_help = "Example: tombolo image build -t app:1 .")]
+    Build(Box<build::Build>),
     /// List images
     #[command(visible_alias = "list", after_help = "Example: tombolo image ls --filter dangling=true")]
     Ls(images::Images),
@@ -199,6 +204,7 @@ pub(crate) enum ImageVerb {
 impl ImageVerb {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         match self {
+            Self::Build(command) => command.run(client).await,
             Self::Ls(command) => command.run(client).await,
             Self::Load(command) => command.run(client).await,
             Self::Pull(command) => command.run(client).await,
@@ -361,6 +367,10 @@ pub(crate) enum Asked {
     /// List images
     #[command(after_help = "Example: tombolo images --format '{{.Repository}}:{{.Tag}} {{.Size}}'")]
     Images(images::Images),
+    /// Build an image from a Dockerfile
+    #[command(override_usage = "tombolo build [OPTIONS] PATH | -")]
+    #[command(after_help = "Example: tombolo build -t app:1 --build-arg VERSION=2 .")]
+    Build(Box<build::Build>),
     /// Load images from an archive of docker save or OCI
     #[command(after_help = "Example: tombolo load -i busybox.tar")]
     Load(load::Load),
@@ -423,6 +433,7 @@ impl Asked {
             Self::Ps(command) => command.run(client).await,
             Self::Inspect(command) => command.run(client).await,
             Self::Images(command) => command.run(client).await,
+            Self::Build(command) => command.run(client).await,
             Self::Load(command) => command.run(client).await,
             Self::Pull(command) => command.run(client).await,
             Self::Push(command) => command.run(client).await,

@@ -6,6 +6,7 @@
 mod args;
 pub mod client;
 mod command;
+mod context;
 mod create;
 mod credentials;
 mod failure;

@@ -35,6 +35,8 @@ pub enum ContextError {
     Io(#[from] io::Error),
 }
 
+/// Bytes by which a compression is known.
+const HEAD: u64 = 6;
 /// First bytes of what is not decompressed here.
 const UNKNOWN: [(&[u8], &str); 2] = [(b"BZh", "bzip2"), (b"\xfd7zXZ", "xz")];
 
@@ -50,16 +52,14 @@ impl Images {
     /// Unpacks an archive, plain or compressed, that is no layer.
     pub fn context(&self, archive: impl Read) -> Result<Context, ContextError> {
         let (scratch, directory) = self.empty_context()?;
-        let mut first = [0; 6];
-        let mut archive = archive;
-        let length = read_some(&mut archive, &mut first).map_err(broken)?;
-        let first = &first[..length];
+        let (mut first, mut archive) = (Vec::new(), archive);
+        (&mut archive).take(HEAD).read_to_end(&mut first).map_err(broken)?;
         if let Some((_, format)) = UNKNOWN.into_iter().find(|(begin, _)| first.starts_with(begin)) {
             // Its sender is told when all of it was read.
             io::copy(&mut archive, &mut io::sink()).map_err(broken)?;
             return Err(ContextError::Compression { format });
         }
-        let mut tape = Tape::new(decompressed(first.chain(archive)).map_err(broken)?);
+        let mut tape = Tape::new(decompressed(first.as_slice().chain(archive)).map_err(broken)?);
         unpack_as(Names::AreFiles, &mut tape, &directory, self.limits)?;
         tape.drain()?;
         Ok(Context { root: Root::open(&directory)?, _scratch: scratch })
@@ -88,19 +88,6 @@ impl Images {
 #[must_use]
 pub fn is_archive(file: impl Read) -> bool {
     decompressed(file).is_ok_and(|plain| matches!(Tape::new(plain).next(), Ok(Some(_))))
-}
-
-fn read_some(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match input.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
 }
 
 #[cfg(test)]
