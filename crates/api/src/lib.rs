@@ -7,6 +7,7 @@
 //! Requests are read with [`json`], which has the rules Docker's clients rely on: `null` means "not given",
 //! unknown fields are ignored, the case of a field's name does not matter, and type errors have Docker's text.
 
+pub mod build;
 pub mod container;
 pub mod detach;
 pub mod error;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::build::BuildCache;
 use crate::container::ContainerSummary;
 use crate::image::ImageSummary;
 use crate::volume::Volume;
@@ -317,6 +318,6 @@ pub struct DiskUsage {
     pub containers: Vec<ContainerSummary>,
     /// The volumes.
     pub volumes: Vec<Volume>,
-    /// Always empty.
-    pub build_cache: Vec<StringMap>,
+    /// What builds have made before, which is not among the images.
+    pub build_cache: Vec<BuildCache>,
 }

@@ -337,6 +337,27 @@ impl VolumeVerb {
     }
 }
 
+/// `tombolo builder …`.
+#[derive(Subcommand, Clone, Debug)]
+pub(crate) enum BuilderVerb {
+    /// Build an image from a Dockerfile
+    #[command(override_usage = "tombolo builder build [OPTIONS] PATH | -")]
+    #[command(after_help = "Example: tombolo builder build -t app:1 .")]
+    Build(Box<build::Build>),
+    /// Remove what builds have made before
+    #[command(after_help = "Example: tombolo builder prune --all --force")]
+    Prune(prune::PruneBuilds),
+}
+
+impl BuilderVerb {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        match self {
+            Self::Build(command) => command.run(client).await,
+            Self::Prune(command) => command.run(client).await,
+        }
+    }
+}
+
 /// `tombolo system …`.
 #[derive(Subcommand, Clone, Debug)]
 pub(crate) enum SystemVerb {
@@ -421,6 +442,9 @@ pub(crate) enum Asked {
     /// Volumes
     #[command(subcommand)]
     Volume(VolumeVerb),
+    /// What builds have made before
+    #[command(subcommand)]
+    Builder(BuilderVerb),
     /// The engine
     #[command(subcommand)]
     System(SystemVerb),
@@ -450,6 +474,7 @@ impl Asked {
             Self::Image(verb) => verb.run(client).await,
             Self::Network(verb) => verb.run(client).await,
             Self::Volume(verb) => verb.run(client).await,
+            Self::Builder(verb) => verb.run(client).await,
             Self::System(SystemVerb::Df(command)) => command.run(client).await,
         }
     }

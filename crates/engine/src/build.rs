@@ -7,6 +7,7 @@ pub(crate) mod arguments;
 pub(crate) mod change;
 pub(crate) mod copy;
 pub(crate) mod next;
+pub(crate) mod prune;
 pub(crate) mod recipe;
 pub(crate) mod stage;
 
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use image::{ImageId, Reference};
 
 pub use change::{ChangeError, change_config};
+pub use prune::PruneBuilds;
 pub use recipe::Recipe;
 
 use crate::ContainerSpec;

@@ -12,7 +12,7 @@ mod volume;
 
 use thiserror::Error;
 
-pub use build::{BuildError, CopyError};
+pub use build::{BuildError, CopyError, PruneBuildsError};
 pub use container::{
     AttachError, CreateError, KillError, LogsError, PauseError, RemoveError, RenameError, ResizeError,
     RestartError, StartError, StopError, TopError, UpdateError, WaitError,

@@ -37,7 +37,7 @@ pub use net::{
     look::{Finding, Probe},
 };
 
-pub use build::{BuildEvent, BuildSpec, ChangeError, Recipe, change_config};
+pub use build::{BuildEvent, BuildSpec, ChangeError, PruneBuilds, Recipe, change_config};
 pub use config::Config;
 pub use engine::{
     Created, Done, Engine, ExplainError, NetworkCheck, NetworkExposure, NetworkInspect, NetworkMember,

@@ -39,6 +39,7 @@ pub use builtin::{
     DEFAULT_IMAGE, FileContent, FileEntry, default_image, default_image_of_directory, default_image_with,
     directory_entries, image_from_files,
 };
+pub use cache::CachedStep;
 pub use commit::{CommitError, Step};
 pub use config::{
     Healthcheck, HistoryEntry, ImageConfig, ImageDocument, Nothing, RootfsLayers, host_architecture,

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
+use api::build::BuildPruneResponse;
 use api::container::ContainersPruneResponse;
 use api::image::ImagesPruneResponse;
 use api::network::NetworksPruneResponse;
@@ -10,7 +11,7 @@ use clap::Args;
 
 use crate::client::{Call, Client};
 use crate::failure::Failure;
-use crate::syntax::filter;
+use crate::syntax::{filter, size};
 use crate::{output, units};
 
 /// What was typed after `prune`.
@@ -32,6 +33,37 @@ pub(crate) struct PruneAll {
     all: bool,
     #[command(flatten)]
     prune: Prune,
+}
+
+/// What was typed after `builder prune`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PruneBuilds {
+    /// Bytes that may stay, such as 2GB
+    #[arg(long, alias = "keep-storage", value_name = "BYTES")]
+    reserved_space: Option<String>,
+    #[command(flatten)]
+    all: PruneAll,
+}
+
+impl PruneBuilds {
+    pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let PruneAll { all, prune } = self.all;
+        let what = if all {
+            "This will remove all build cache."
+        } else {
+            "This will remove all dangling build cache."
+        };
+        if !prune.agreed(what)? {
+            return Ok(());
+        }
+        let keep = self.reserved_space.as_deref().map(size::parse).transpose()?;
+        let call = Call::post(["build", "prune"])
+            .switch("all", all)
+            .query("reserved-space", &keep.map(|bytes| bytes.to_string()).unwrap_or_default())
+            .filters(&filter::parse(&prune.filter)?);
+        let BuildPruneResponse { caches_deleted, space_reclaimed } = client.json(call).await?;
+        report("build cache objects", caches_deleted.unwrap_or_default(), Some(space_reclaimed))
+    }
 }
 
 impl Prune {

@@ -153,9 +153,17 @@ impl Df {
         let used = usage.images.iter().filter(|image| image.containers > 0).count();
         let running = usage.containers.iter().filter(|one| one.state == "running").count();
         let written = usage.containers.iter().filter_map(|one| one.size_rw).sum();
+        let cache = &usage.build_cache;
+        let cached = cache.iter().filter(|step| step.in_use).count();
         let rows = vec![
             row("Images", usage.images.len(), used, usage.layers_size),
             row("Containers", usage.containers.len(), running, written),
+            row(
+                "Build Cache",
+                cache.len(),
+                cached,
+                cache.iter().filter(|step| !step.shared).map(|step| step.size).sum(),
+            ),
             row("Local Volumes", usage.volumes.len(), 0, 0),
         ];
         let listing =

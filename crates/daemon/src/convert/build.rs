@@ -1,10 +1,11 @@
 //! From the parameters of `POST /build` to what is built.
 
+use api::build::BuildCache;
 use api::container::{ContainerConfig, ContainerCreateRequest};
 use api::host_config::{HostConfig, Resources};
 use api::version::Version;
 use engine::BuildSpec;
-use engine::image::Reference;
+use engine::image::{CachedStep, Reference};
 use serde::de::DeserializeOwned;
 
 use super::container::{self, Circumstances};
@@ -115,4 +116,21 @@ fn json<T: DeserializeOwned + Default>(query: &Query, key: &str) -> Result<T, Re
     parsed
         .map(Option::unwrap_or_default)
         .map_err(|error| Refusal::invalid(format!("error reading {key}: {error}")))
+}
+
+/// What a step of a build has made, as disk usage shows it.
+pub(crate) fn cached(step: CachedStep) -> BuildCache {
+    let CachedStep { image, parent, created_by, created, size, is_shared, is_needed } = step;
+    BuildCache {
+        id: image.to_string(),
+        parents: parent.map(|parent| vec![parent.to_string()]),
+        r#type: "regular".to_owned(),
+        description: created_by,
+        in_use: is_needed,
+        shared: is_shared,
+        size: i64::try_from(size).unwrap_or(i64::MAX),
+        created_at: created,
+        last_used_at: None,
+        usage_count: 0,
+    }
 }

@@ -84,7 +84,7 @@ macro_rules! refuse {
 
 refuse! {
     AttachError, BuildError, ConnectError, CreateError, CreateNetworkError, DisconnectError, ExecError, FindError,
-    FindNetworkError, KillError, LogsError, NetworkError, PauseError, PruneNetworksError, RemoveError,
+    FindNetworkError, KillError, LogsError, NetworkError, PauseError, PruneBuildsError, PruneNetworksError, RemoveError,
     RemoveLinkError, RemoveNetworkError, UpdateNetworkError, RenameError, ResizeError, RestartError, StartError, StopError, TopError, UpdateError,
     VolumeError, WaitError,
 }

@@ -12,7 +12,6 @@ const NO_SWARM: &str = "This node is not a swarm manager. Use \"docker swarm ini
 
 pub(crate) fn routes() -> Router<App> {
     let mut routes = Router::new()
-        .route("/build/prune", post(async || Refusal::not_implemented("a build cache")))
         .route("/commit", post(async || Refusal::not_implemented("making an image of a container")))
         .route("/plugins", get(no_plugins))
         .route("/plugins/{*rest}", any(async || Refusal::not_implemented("managing plugins")));

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use api::build::BuildPruneResponse;
 use api::progress::{ErrorDetail, Progress};
 use axum::Router;
 use axum::body::Body;
@@ -14,27 +15,29 @@ use axum::response::Response;
 use axum::routing::{any, post};
 use bytes::Bytes;
 use engine::error::BuildError;
-use engine::image::ImageId;
-use engine::{BuildEvent, Recipe};
-use hyper::StatusCode;
+use engine::image::{CachedStep, ImageId};
+use engine::{BuildEvent, PruneBuilds, Recipe};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::images::upload::Work;
 use crate::app::App;
 use crate::convert::build::{self, NO_BUILDKIT, WantedBuild};
-use crate::http::answer::{Answer, Refusal, streaming};
+use crate::convert::time;
+use crate::http::answer::{Answer, Refusal, ok, streaming};
 use crate::http::body::drain;
 use crate::http::query::Query;
 use crate::http::stream::{body, line};
 use crate::http::version::Speaks;
 
+const FILTERS: [&str; 8] = ["until", "id", "parent", "description", "type", "inuse", "shared", "private"];
 /// Events that wait to be sent.
 const QUEUE: usize = 64;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/build", post(start))
+        .route("/build/prune", post(prune))
         .route("/build/cancel", post(no_buildkit))
         .route("/session", any(no_buildkit))
         .route("/grpc", any(no_buildkit))
@@ -42,7 +45,7 @@ pub(crate) fn routes() -> Router<App> {
 
 /// An engine without BuildKit does not know these paths.
 async fn no_buildkit() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, NO_BUILDKIT)
+    Refusal::not_found(format!("page not found: {NO_BUILDKIT}"))
 }
 
 async fn start(
@@ -66,6 +69,33 @@ async fn start(
     let recipe = reading.end().await??;
     let (events, told) = mpsc::channel(QUEUE);
     if is_quiet { quietly(&app, recipe, events, told).await } else { Ok(loudly(&app, recipe, events, told)) }
+}
+
+/// Removes what builds have made before: what no image was built on, or with `all` that, too.
+async fn prune(State(app): State<App>, query: Query) -> Answer {
+    let filters = query.filters(&FILTERS)?;
+    let until = filters.get("until").last().map(time::parse).transpose()?.flatten();
+    let keep = ["reserved-space", "keep-storage", "max-used-space"]
+        .into_iter()
+        .find_map(|name| query.number::<u64>(name).transpose());
+    let prune = PruneBuilds { all: query.switch("all"), keep: keep.transpose()?.unwrap_or_default() };
+    let wanted = move |step: &CachedStep| {
+        let is = |key: &str, text: &str| {
+            !filters.contains(key) || filters.get(key).any(|known| text.contains(known))
+        };
+        let created = time::parse(&step.created).ok().flatten();
+        until.is_none_or(|until| created.is_some_and(|created| created < until))
+            && is("id", &step.image.to_string())
+            && is("parent", &step.parent.map(|parent| parent.to_string()).unwrap_or_default())
+            && is("description", &step.created_by)
+            && (!filters.contains("inuse") || step.is_needed)
+            && (!filters.contains("shared") || step.is_shared)
+            && (!filters.contains("private") || !step.is_shared)
+    };
+    let (removed, space_reclaimed) = app.engine.prune_builds(prune, wanted).await?;
+    let removed: Vec<_> = removed.iter().map(ToString::to_string).collect();
+    let caches_deleted = Some(removed).filter(|removed| !removed.is_empty());
+    Ok(ok(&BuildPruneResponse { caches_deleted, space_reclaimed }))
 }
 
 /// Answers with a line for everything.

@@ -14,7 +14,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, PRAGMA};
 use jiff::Timestamp;
 
 use crate::app::App;
-use crate::convert::summary;
+use crate::convert::{build, summary};
 use crate::facts;
 use crate::http::answer::{Answer, ok};
 use crate::http::version::Speaks;
@@ -168,13 +168,15 @@ fn registries(settings: &RegistrySettings) -> RegistryConfig {
 
 async fn disk_usage(State(app): State<App>, Speaks(version): Speaks) -> Answer {
     let now = Timestamp::now();
-    let images = super::images::summaries(&app).await?;
+    let steps = app.engine.build_cache().await?;
+    let mut images = super::images::summaries(&app).await?;
+    images.retain(|image| !steps.iter().any(|step| step.image.to_string() == image.id));
     let containers = app.engine.list();
     Ok(ok(&DiskUsage {
         layers_size: images.iter().map(|image| image.size).sum(),
         images,
         containers: containers.iter().map(|container| summary::summary(container, now, version)).collect(),
         volumes: super::volumes::usage(&app).await,
-        build_cache: Vec::new(),
+        build_cache: steps.into_iter().map(build::cached).collect(),
     }))
 }

@@ -1,5 +1,6 @@
 //! Carrying out a Dockerfile: stages, and in them steps, each of which makes an image of the last one.
 
+mod cache;
 mod copy;
 mod run;
 mod step;

@@ -139,3 +139,20 @@ impl BuildError {
         if let Self::Command { code, .. } = self { *code } else { 0 }
     }
 }
+
+/// Why what builds have made before was not looked at, or not removed.
+#[derive(Debug, Error)]
+pub enum PruneBuildsError {
+    #[error(transparent)]
+    Lookup(#[from] image::LookupError),
+    #[error(transparent)]
+    Remove(#[from] image::RemoveError),
+}
+
+impl PruneBuildsError {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Lookup(_) | Self::Remove(_) => Kind::System,
+        }
+    }
+}

@@ -75,8 +75,36 @@ fn steps_are_found_until_their_image_goes() {
     assert_eq!(images.built(key).expect("a look"), None);
     let made = images.commit(Step { cache_key: Some(key), ..Step::default() }).expect("an image");
     assert_eq!(images.built(key).expect("a look"), Some(made));
-    assert_eq!(images.all_built().expect("a look"), [made]);
     images.remove(&made.to_string(), Force::No, &[]).expect("no image");
     assert_eq!(images.built(key).expect("a look"), None);
-    assert_eq!(images.all_built().expect("a look"), []);
+}
+
+#[test]
+fn the_cache_is_what_has_no_name_and_nobody_needs() {
+    let (_dir, images) = images();
+    let parent = base(&images);
+    let step = |name: &str, above, key: &[u8]| {
+        let rootfs = images.snapshots().prepare(name, above).expect("a snapshot");
+        let overlay = rootfs.overlay.expect("an overlay");
+        std::fs::write(overlay.upper.join(name), name).expect("a file");
+        let cache_key = Some(Digest::of(key));
+        let step = Step { parent: Some(above), changed: Some(&overlay), cache_key, ..Step::default() };
+        let made = images.commit(step).expect("an image");
+        images.snapshots().remove(name).expect("it goes");
+        made
+    };
+    let needed = step("one", parent, b"1");
+    let named = step("two", needed, b"2");
+    images.tag(&named.to_string(), "named").expect("a name");
+    let lost = step("three", needed, b"3");
+    let facts = || -> Vec<(ImageId, bool, bool, u64)> {
+        let steps = images.cached_steps().expect("a look");
+        steps.iter().map(|step| (step.image, step.is_needed, step.is_shared, step.size)).collect()
+    };
+    assert_eq!(facts(), [(needed, true, true, 3), (lost, false, false, 5)]);
+    images.remove_steps(&[lost]).expect("it goes");
+    images.remove_steps(&[needed]).expect("it goes");
+    assert_eq!(facts(), []);
+    assert_eq!(images.get(named).expect("it stays").layers.len(), 3);
+    assert_eq!(count(&images.root.join("layers")), 3);
 }
