@@ -47,6 +47,11 @@ impl Resolvers {
         }
     }
 
+    /// Lets go of the ports that are carried, so that the next service finds them free.
+    pub(crate) async fn carry_no_more(&self) {
+        self.splices.end().await;
+    }
+
     /// Tells neighbours where addresses are, once; the rest is for later.
     pub(crate) async fn announce(&self, due: Vec<Announce>) -> Vec<Announcing> {
         if due.is_empty() {

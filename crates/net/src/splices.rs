@@ -86,6 +86,14 @@ impl Splices {
         }
     }
 
+    /// Ends all listeners and their connections.
+    pub(crate) async fn end(&self) {
+        let all = std::mem::take(&mut *self.running());
+        for mut tasks in all.into_values().flat_map(Running::into_values) {
+            tasks.shutdown().await;
+        }
+    }
+
     fn start(&self, sandbox: &SandboxId, port: Carried) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         match self.socket(port.listen).map(listen) {

@@ -180,6 +180,9 @@ impl Writer {
             let Some(end) = finished.recv().await else { break };
             self.finish(end);
         }
+        if let Some(resolvers) = &self.resolvers {
+            resolvers.carry_no_more().await;
+        }
         if self.accepted.sandboxes().next().is_none() {
             // Nobody would notice: an engine with nothing to hold leaves nothing behind.
             self.pool.send(Job::Repair { desired: State::new() });
