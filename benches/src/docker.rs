@@ -28,6 +28,7 @@ pub(crate) struct Docker {
     /// The mount namespace that dockerd, containerd, shims and proxies share.
     mounts: PathBuf,
     cgroup: String,
+    registry: Option<Child>,
 }
 
 impl Docker {
@@ -57,7 +58,7 @@ impl Docker {
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let engine = scratch.spawn(command).context("cannot start dockerd: is docker.io installed?")?;
         let mounts = process::mounts_of(engine.id()).context("dockerd has no mounts")?;
-        let docker = Self { scratch, engine, mounts, cgroup: name };
+        let docker = Self { scratch, engine, mounts, cgroup: name, registry: None };
         let answers = until("dockerd to listen", || docker.socket().exists().then_some(()));
         answers.with_context(|| format!("dockerd said:\n{}", docker.log()))?;
         Ok(docker)
@@ -66,6 +67,25 @@ impl Docker {
     /// The socket, as the host can reach it.
     pub(crate) fn socket(&self) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{SOCKET}", self.engine.id()))
+    }
+
+    /// Starts a registry on its machine, which ends with it.
+    pub(crate) fn serve_registry(&mut self, address: &str) -> Result<()> {
+        let root = self.scratch.root().to_owned();
+        let config = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {}/registry}}\nhttp:\n  \
+             addr: '{address}'\n",
+            root.display()
+        );
+        let path = root.join("registry.yml");
+        let at = path.clone();
+        self.scratch.run(move || fs::write(at, config)).context("cannot write the registry's settings")?;
+        let mut command = program("docker-registry");
+        command.arg("serve").arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.registry = Some(self.scratch.spawn(command).context("is docker-registry installed?")?);
+        let address = address.to_owned();
+        let connects = move || std::net::TcpStream::connect(address.as_str()).ok().map(drop);
+        until("the registry to listen", || self.scratch.run(connects.clone())).map(drop)
     }
 
     /// dockerd, containerd, shims and proxies.
@@ -99,6 +119,9 @@ fn program(name: &str) -> Command {
 impl Drop for Docker {
     /// Ends dockerd politely, then whatever of it is left.
     fn drop(&mut self) {
+        if let Some(mut registry) = self.registry.take() {
+            drop(registry.kill().and_then(|()| registry.wait()));
+        }
         process::signal(self.engine.id(), Signal::TERM);
         let ended = until("dockerd to end", || self.engine.try_wait().ok().flatten());
         if ended.is_err() {

@@ -4,7 +4,10 @@ use std::{fmt, fs, path::Path};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testkit::{Machine, images};
+use testkit::{
+    Machine, images,
+    registry::{Guard, Registry},
+};
 
 use crate::{client::Client, docker::Docker, process};
 
@@ -37,7 +40,7 @@ pub(crate) struct Engine {
 
 #[derive(Debug)]
 enum Seat {
-    Ours(Machine),
+    Ours(Machine, Option<Registry>),
     Theirs(Docker),
 }
 
@@ -58,7 +61,7 @@ impl Engine {
         let pid = machine.engine_pid().context("no engine")?;
         let socket = format!("/proc/{pid}/root{}", machine.socket().display());
         let client = Client::connect(Path::new(&socket))?;
-        Self { who: Who::Tombolo, client, seat: Seat::Ours(machine) }.with_image()
+        Self { who: Who::Tombolo, client, seat: Seat::Ours(machine, None) }.with_image()
     }
 
     /// Starts Debian's.
@@ -83,7 +86,7 @@ impl Engine {
     pub(crate) fn memory(&self) -> u64 {
         let pids = match &self.seat {
             Seat::Theirs(docker) => docker.pids(),
-            Seat::Ours(machine) => machine.engine_pid().map(process::beside).unwrap_or_default(),
+            Seat::Ours(machine, _) => machine.engine_pid().map(process::beside).unwrap_or_default(),
         };
         process::memory(&pids)
     }
@@ -91,8 +94,19 @@ impl Engine {
     /// What it has logged, for the message when it fails.
     pub(crate) fn log(&self) -> String {
         match &self.seat {
-            Seat::Ours(machine) => machine.engine_log(),
+            Seat::Ours(machine, _) => machine.engine_log(),
             Seat::Theirs(docker) => docker.log(),
+        }
+    }
+
+    /// Starts a registry on the engine's machine.
+    pub(crate) fn serve_registry(&mut self, address: &str) -> Result<()> {
+        match &mut self.seat {
+            Seat::Ours(machine, registry) => {
+                *registry = Some(machine.registry(address, Guard::default())?);
+                Ok(())
+            }
+            Seat::Theirs(docker) => docker.serve_registry(address),
         }
     }
 

@@ -128,6 +128,7 @@ fn measure(work: &mut Work, arguments: &Arguments) {
     work.idle();
     work.memory_per_container(10);
     work.networks(Rounds::both(repeat));
+    work.pull(Rounds::both(some(2)));
     work.containers("none", 0, Rounds::both(repeat));
     work.containers("bridge", 0, Rounds::both(repeat));
     work.containers("bridge", 1, Rounds::both(repeat));

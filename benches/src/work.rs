@@ -6,7 +6,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
+use testkit::archive::{self, Tar};
 
 use crate::{
     engine::{Engine, Who},
@@ -113,6 +114,29 @@ impl Work {
         });
     }
 
+    /// Pulls an image of four layers, 12 MB and 1,200 files, from a registry on the engine's machine. What the
+    /// registry has, the engine has pushed.
+    pub(crate) fn pull(&mut self, rounds: Rounds) {
+        const REGISTRY: &str = "127.0.0.1:5000";
+        const NAME: &str = "127.0.0.1:5000/bench/app";
+        let mut ready: Vec<Who> = Vec::new();
+        self.alternate("pull", rounds, |engine, figures| {
+            if !ready.contains(&engine.who) {
+                engine.serve_registry(REGISTRY)?;
+                let name = format!("{NAME}:1");
+                engine.client.load(archive::docker(&[(&[&name], &layers())]))?;
+                // Who pushes is nobody, in the body: the oldest clients' way.
+                engine.client.post(&format!("/images/{NAME}/push?tag=1"), &json!({}))?;
+                engine.client.delete(&format!("/images/{name}"))?;
+                ready.push(engine.who);
+            }
+            let pull = format!("/images/create?fromImage={NAME}&tag=1");
+            let took = time(|| engine.client.post(&pull, &Value::Null))?;
+            figures.took("pull of 4 layers", engine.who, took);
+            engine.client.delete(&format!("/images/{NAME}:1"))
+        });
+    }
+
     /// Creates, starts, stops and removes containers with that many published ports.
     pub(crate) fn containers(&mut self, network: &str, ports: u16, rounds: Rounds) {
         let what = match ports {
@@ -209,4 +233,21 @@ fn time<T>(act: impl FnOnce() -> Result<T>) -> Result<Duration> {
     let started = Instant::now();
     act()?;
     Ok(started.elapsed())
+}
+
+/// Four layers of 300 files with 10 kB each, which do not compress.
+fn layers() -> Vec<Vec<u8>> {
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    let mut layer = |number: usize| {
+        let mut file = |tar: Tar, file: usize| {
+            let content: Vec<u8> = std::iter::repeat_with(&mut noise).take(10_000).collect();
+            tar.file(&format!("layer{number}/file{file}"), content)
+        };
+        (0..300).fold(Tar::default().dir(&format!("layer{number}/")), &mut file).finish()
+    };
+    (0..4).map(&mut layer).collect()
 }

@@ -30,6 +30,8 @@ pub enum Fault {
     Status(u16, String),
     /// The connection ends after so many bytes of the body.
     CutAfter(usize),
+    /// Nothing comes after so many bytes of the body, and the connection stays.
+    StallAfter(usize),
     /// The header promises so many bytes.
     Claims(usize),
     /// Other bytes.
@@ -194,6 +196,11 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> Result<()> {
         }
         Some(Fault::Status(status, lines)) => send(&mut stream, status, &lines, b"", 0)?,
         Some(Fault::CutAfter(length)) => send(&mut stream, 200, &header, &body[..length], body.len())?,
+        Some(Fault::StallAfter(length)) => {
+            send(&mut stream, 200, &header, &body[..length], body.len())?;
+            // Until the client goes away.
+            drop(io::Read::read(&mut stream, &mut [0]));
+        }
         Some(Fault::Claims(length)) => send(&mut stream, 200, &header, &body, length)?,
         Some(Fault::Body(other)) => send(&mut stream, 200, &header, &other, other.len())?,
         Some(Fault::Redirect(to)) => send(&mut stream, 307, &format!("Location: {to}\r\n"), b"", 0)?,
