@@ -134,6 +134,8 @@ pub struct Endpoint {
 pub struct EndpointSettings {
     pub v4: Option<Ipv4Addr>,
     pub v6: Option<Ipv6Addr>,
+    /// It has no IPv6 address, whatever its network has: its stack speaks none.
+    pub no_v6: bool,
     pub link_local: Vec<IpAddr>,
     pub mac: Option<Mac>,
     /// Further names on this network.

@@ -72,6 +72,7 @@ pub(crate) fn settings(
     let form = EndpointForm {
         v4: asked.v4.clone(),
         v6: asked.v6.clone(),
+        no_v6: has_no_v6(record),
         link_local: asked.link_local.clone(),
         mac: asked.mac.clone(),
         aliases: asked.aliases.clone(),
@@ -82,6 +83,12 @@ pub(crate) fn settings(
     };
     EndpointSettings::parse(form, network)
         .map_err(|error| NetworkError::Settings { message: error.to_string() })
+}
+
+/// Whether a container's stack speaks no IPv6: the kernel takes every address of it then.
+fn has_no_v6(record: &Record) -> bool {
+    let setting = record.spec.sysctls.get("net.ipv6.conf.all.disable_ipv6");
+    record.spec.network.mode.is_private() && setting.is_some_and(|value| value.trim() == "1")
 }
 
 /// Whom a container knows by names of its own: the links of a connection, and on the

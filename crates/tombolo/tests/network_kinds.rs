@@ -63,6 +63,47 @@ fn serial_addresses_come_back_late() -> Result<()> {
 }
 
 #[test]
+fn a_container_without_ipv6_has_no_address_of_it() -> Result<()> {
+    let machine = machine()?;
+    machine.docker("network create --ipv6 --subnet 10.5.0.0/24 --subnet fd05::/64 site").ok()?;
+    machine.docker("network create --ipv6 later").ok()?;
+    let off = "--sysctl net.ipv6.conf.all.disable_ipv6=1";
+    machine.docker(&format!("run -d --name web --network site {off} -p 8080:80 busybox sleep 1000")).ok()?;
+    machine.docker("network connect later web").ok()?;
+    let inside = machine.docker("exec web sh -c 'ip addr; cat /etc/hosts'").ok()?;
+    ensure!(!inside.contains("inet6") && !inside.contains("fd05::"), "{inside}");
+    for network in ["site", "later"] {
+        let shown = machine.inspect("web")?["NetworkSettings"]["Networks"][network].clone();
+        ensure!(shown["GlobalIPv6Address"] == "" && shown["IPAddress"] != "", "{shown:#}");
+    }
+    machine.docker("run -d --name other --network site busybox sleep 1000").ok()?;
+    let other = machine.inspect("other")?["NetworkSettings"]["Networks"]["site"].clone();
+    ensure!(other["GlobalIPv6Address"] == "fd05::2", "the address is free: {other:#}");
+    machine.docker("restart -t 0 web").ok()?;
+    machine.tombolo("network check").ok()?;
+    machine.agree()
+}
+
+#[test]
+fn an_auxiliary_address_may_be_the_gateway() -> Result<()> {
+    let machine = machine()?;
+    let addresses = "--aux-address DefaultGatewayIPv4=10.5.0.254 --aux-address DefaultGatewayIPv6=fd05::fe";
+    let create = "network create --ipv6 --subnet 10.5.0.0/24 --subnet fd05::/64";
+    machine.docker(&format!("{create} {addresses} site")).ok()?;
+    machine.docker("run -d --name web --network site busybox sleep 1000").ok()?;
+    let routes = machine.docker("exec web sh -c 'ip route; ip -6 route'").ok()?;
+    for route in ["default via 10.5.0.254", "default via fd05::fe"] {
+        ensure!(routes.contains(route), "{route}: {routes}");
+    }
+    let bridge = machine.sh("ip -o addr | grep br-").ok()?;
+    ensure!(bridge.contains("10.5.0.1/24") && bridge.contains("fd05::1/64"), "{bridge}");
+    ensure!(!bridge.contains("10.5.0.254") && !bridge.contains("fd05::fe/"), "{bridge}");
+    let shown = machine.inspect("web")?["NetworkSettings"]["Networks"]["site"].clone();
+    ensure!(shown["Gateway"] == "10.5.0.254" && shown["IPv6Gateway"] == "fd05::fe", "{shown:#}");
+    Ok(())
+}
+
+#[test]
 fn networks_are_made_with_a_configuration() -> Result<()> {
     let machine = machine()?;
     let create = "network create --config-only --subnet 10.6.0.0/24 --label tier=front";

@@ -111,7 +111,10 @@ pub(super) fn create(
     let last = |family| last(family).filter(|_| network.ipam.is_serial());
     let address = |family, wanted| request_address(model, network, family, (wanted, last(family)));
     let v4 = address(Family::V4, spec.settings.v4.map(IpAddr::V4))?;
-    let v6 = address(Family::V6, spec.settings.v6.map(IpAddr::V6))?;
+    let v6 = match spec.settings.no_v6 {
+        true => None,
+        false => address(Family::V6, spec.settings.v6.map(IpAddr::V6))?,
+    };
     let mut settings = spec.settings.clone();
     settings.dns_names = dns_names(network, settings.dns_names);
     let v4 = v4.and_then(|net| if let IpNet::V4(net) = net { Some(net) } else { None });

@@ -186,7 +186,8 @@ fn readdressed(
     let mut next = endpoint.clone();
     let wishes = [endpoint.settings.v4.map(IpAddr::V4), endpoint.settings.v6.map(IpAddr::V6)];
     for (family, wanted) in Family::BOTH.into_iter().zip(wishes) {
-        let has = !network.ipam.subnets(family).is_empty();
+        let speaks = family == Family::V4 || !endpoint.settings.no_v6;
+        let has = speaks && !network.ipam.subnets(family).is_empty();
         let address = match (has, endpoint.address(family)) {
             (true, Some(address)) => Some(address),
             (true, None) => request_address(model, network, family, (wanted, None))?,

@@ -150,6 +150,8 @@ pub struct Endpoint {
 struct Settings {
     v4: Option<Ipv4Addr>,
     v6: Option<Ipv6Addr>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    no_v6: bool,
     link_local: Vec<IpAddr>,
     mac: Option<Mac>,
     aliases: Vec<String>,
@@ -228,6 +230,7 @@ impl From<model::EndpointSettings> for Settings {
         let model::EndpointSettings {
             v4,
             v6,
+            no_v6,
             link_local,
             mac,
             aliases,
@@ -237,16 +240,26 @@ impl From<model::EndpointSettings> for Settings {
             gateway_priority,
         } = settings;
         let links = links.into_iter().map(Into::into).collect();
-        Self { v4, v6, link_local, mac, aliases, dns_names, links, driver_options, gateway_priority }
+        Self { v4, v6, no_v6, link_local, mac, aliases, dns_names, links, driver_options, gateway_priority }
     }
 }
 
 impl From<Settings> for model::EndpointSettings {
     fn from(settings: Settings) -> Self {
-        let Settings { v4, v6, link_local, mac, aliases, dns_names, links, driver_options, gateway_priority } =
-            settings;
+        let Settings {
+            v4,
+            v6,
+            no_v6,
+            link_local,
+            mac,
+            aliases,
+            dns_names,
+            links,
+            driver_options,
+            gateway_priority,
+        } = settings;
         let links = links.into_iter().map(Into::into).collect();
-        Self { v4, v6, link_local, mac, aliases, dns_names, links, driver_options, gateway_priority }
+        Self { v4, v6, no_v6, link_local, mac, aliases, dns_names, links, driver_options, gateway_priority }
     }
 }
 

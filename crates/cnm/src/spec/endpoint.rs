@@ -11,6 +11,8 @@ use crate::{EndpointSettings, Family, Link, LinkTarget, Mac, Network, access::Al
 pub struct EndpointForm {
     pub v4: String,
     pub v6: String,
+    /// Its stack speaks no IPv6: a wish for an address of it means nothing.
+    pub no_v6: bool,
     pub link_local: Vec<String>,
     pub mac: String,
     pub aliases: Vec<String>,
@@ -81,10 +83,11 @@ impl EndpointSettings {
             problems.push(EndpointProblem::AliasOnPredefined);
         }
         let v4 = address(&form.v4, Family::V4, network, &mut problems);
-        let v6 = address(&form.v6, Family::V6, network, &mut problems);
+        let v6 = address(&form.v6, Family::V6, network, &mut problems).filter(|_| !form.no_v6);
         let mut link_local = Vec::new();
         for text in form.link_local {
             match text.parse::<IpAddr>().ok().filter(is_link_local) {
+                Some(IpAddr::V6(_)) if form.no_v6 => {}
                 Some(address) => link_local.push(address),
                 None => problems.push(EndpointProblem::LinkLocal { text }),
             }
@@ -100,6 +103,7 @@ impl EndpointSettings {
         Ok(Self {
             v4: v4.and_then(|address| if let IpAddr::V4(address) = address { Some(address) } else { None }),
             v6: v6.and_then(|address| if let IpAddr::V6(address) = address { Some(address) } else { None }),
+            no_v6: form.no_v6,
             link_local,
             mac,
             aliases: form.aliases,

@@ -273,6 +273,7 @@ fn endpoint((n, s): (u8, u8), plot: &EndpointPlot, network: &NetworkPlot) -> End
     let settings = EndpointSettings {
         link_local: link_local.into_iter().collect(),
         gateway_priority: plot.priority,
+        no_v6: v6.is_none(),
         driver_options: plot.link_local.then(sysctls).into_iter().collect(),
         ..EndpointSettings::default()
     };

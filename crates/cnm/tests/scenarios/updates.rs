@@ -81,6 +81,20 @@ fn a_family_comes_with_addresses_and_goes_with_them() {
     assert_eq!(kernel_state(&world.model), before);
 }
 
+#[test]
+fn a_stack_without_a_family_gets_no_address_of_it() {
+    let mut world = World::new();
+    world.network("web", &["10.1.0.0/24", "fd07::/64"]);
+    let form = EndpointForm { no_v6: true, v6: "fd07::9".to_owned(), ..EndpointForm::default() };
+    let endpoint = world.endpoint("a", world.id("web"), form).expect("an endpoint");
+    assert_eq!(world.get(endpoint).addresses().count(), 1);
+    let web = world.id("web");
+    for on in [false, true] {
+        world.one(Request::UpdateNetwork(web, update(|form| form.v6 = Some(on)))).expect("updated");
+        assert_eq!(world.get(endpoint).addresses().count(), 1, "{on}");
+    }
+}
+
 #[track_caller]
 fn check_refused(update: NetworkUpdate, kind: Kind, text: &str) {
     let mut world = world();
