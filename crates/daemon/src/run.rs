@@ -1,11 +1,12 @@
 //! The life of the engine's process: from its settings to its last answer.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use engine::Engine;
-use engine::image::{Images, Registry};
+use engine::image::{Images, Registry, backing};
 use engine::net::NetworkService;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -64,9 +65,17 @@ async fn open(settings: &Settings) -> anyhow::Result<Arc<Engine>> {
     let network = convert::config::network(settings)?;
     let network = NetworkService::start(network).await.context("cannot start the network service")?;
     let root = settings.data_root.join("image");
-    let images = tokio::task::spawn_blocking(move || Images::open(&root)).await.context("cannot wait")?;
-    let images = Arc::new(images.context("cannot open the image store")?);
+    let images = tokio::task::spawn_blocking(move || open_images(&root)).await.context("cannot wait")?;
+    let images = Arc::new(images?);
     Engine::open(convert::config::engine(settings), network, images).await.context("cannot open the engine")
+}
+
+/// Opens the image store, on a file system of its own where the data root's cannot hold it.
+fn open_images(root: &Path) -> anyhow::Result<Images> {
+    if backing::prepare(root).context("cannot prepare the image store")? {
+        warn!(root = %root.display(), "the data root is on overlayfs: images lie in a file system of their own there");
+    }
+    Images::open(root).context("cannot open the image store")
 }
 
 fn serve(app: &App, sockets: &[Socket]) -> anyhow::Result<JoinSet<()>> {

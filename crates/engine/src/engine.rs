@@ -13,6 +13,7 @@ mod create;
 mod exec;
 mod exit;
 mod explain;
+mod follow;
 mod health;
 mod inspect;
 mod limits;
@@ -34,6 +35,7 @@ mod surroundings;
 mod top;
 mod undone;
 mod volume_copies;
+mod volume_plugins;
 mod volumes;
 mod wait;
 mod why;
@@ -81,6 +83,7 @@ pub struct Engine {
     network: NetworkService,
     images: Arc<Images>,
     volumes: Volumes,
+    plugins: net::plugin::Plugins,
     filters: seccomp::Cache,
     host: runtime::spec::Host,
     /// Held by who prunes: one at a time.

@@ -119,6 +119,10 @@ pub enum RootError {
     NotADirectory { path: String },
     #[error("cannot make the root file system")]
     Mount(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("--storage-opt size is for root file systems with a layer of their own")]
+    NoLayer,
+    #[error("--storage-opt size is not supported here")]
+    Size(#[source] linux::quota::QuotaError),
     #[error("cannot remove the root file system")]
     Remove(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -127,7 +131,9 @@ impl RootError {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::NoImage { .. } => Kind::NotFound,
-            Self::Reference { .. } | Self::NotADirectory { .. } => Kind::Invalid,
+            Self::Reference { .. } | Self::NotADirectory { .. } | Self::NoLayer | Self::Size(_) => {
+                Kind::Invalid
+            }
             Self::Image(_) | Self::Mount(_) | Self::Remove(_) => Kind::System,
         }
     }

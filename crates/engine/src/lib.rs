@@ -52,7 +52,7 @@ pub use id::{ContainerId, ExecId, ParseIdError};
 pub use inspect::{
     Connection, Counts, GraphDriver, Inspect, LiveConnection, ManagedFiles, MountPoint, NetworkState, Top,
 };
-pub use log_options::{LogDriver, LogError, check as check_log};
+pub use log_options::{LogDriver, LogError, check as check_log, size as parse_size};
 pub use logs::{LogEntry, LogOptions};
 pub use signal::{ParseSignalError, Signal};
 pub use spec::{

@@ -207,7 +207,7 @@ fn truth(text: &str) -> Option<bool> {
 }
 
 /// Reads `10m`, `1g`, `512k`, `100`, with units of 1,024; `None` for anything else, and for -1.
-pub(crate) fn size(text: &str) -> Option<u64> {
+pub fn size(text: &str) -> Option<u64> {
     let lower = text.to_ascii_lowercase();
     let lower = lower.strip_suffix("ib").or_else(|| lower.strip_suffix('b')).unwrap_or(&lower);
     let (digits, shift) = match lower.chars().last()? {

@@ -1,6 +1,7 @@
 //! The root file systems of containers, as `image` makes them. Everything here blocks.
 
 use image::{DirectoryUse, Images, LookupError, Rootfs, SnapshotError};
+use linux::quota::{forget, limit_all};
 
 use crate::{ContainerId, Root, error::RootError};
 use std::path::PathBuf;
@@ -37,8 +38,13 @@ impl Base {
     }
 }
 
-/// Makes a container's root file system; nothing is mounted yet.
-pub(crate) fn create(images: &Images, id: &ContainerId, base: &Base) -> Result<Rootfs, RootError> {
+/// Makes a container's root file system, of which at most `size` bytes may be written; nothing is mounted yet.
+pub(crate) fn create(
+    images: &Images,
+    id: &ContainerId,
+    base: &Base,
+    size: Option<u64>,
+) -> Result<Rootfs, RootError> {
     let id = id.to_string();
     let made = match base {
         Base::Image(image) => images.snapshots().prepare(&id, image.id),
@@ -47,7 +53,12 @@ pub(crate) fn create(images: &Images, id: &ContainerId, base: &Base) -> Result<R
             images.snapshots().prepare_directory(&id, path, how)
         }
     };
-    made.map_err(failed)
+    let rootfs = made.map_err(failed)?;
+    if let Some(size) = size {
+        let Some(overlay) = &rootfs.overlay else { return Err(RootError::NoLayer) };
+        limit_all(&[&overlay.upper, &overlay.work], size).map_err(RootError::Size)?;
+    }
+    Ok(rootfs)
 }
 
 /// Mounts it, unless it is, and tells where.
@@ -62,6 +73,10 @@ pub(crate) fn unmount(images: &Images, id: &ContainerId) -> Result<(), RootError
 
 /// Removes the writable layer. A directory of the user's stays.
 pub(crate) fn remove(images: &Images, id: &ContainerId) -> Result<(), RootError> {
+    if let Some(overlay) = find(images, id).and_then(|rootfs| rootfs.overlay) {
+        // A limit that is left does no harm: its number is not used again.
+        let _no_quota = forget(&overlay.upper);
+    }
     gone_is_fine(images.snapshots().remove(&id.to_string()))
 }
 

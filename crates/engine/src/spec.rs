@@ -42,6 +42,8 @@ pub struct ContainerSpec {
     pub annotations: BTreeMap<String, String>,
     pub network: NetworkSettings,
     pub mounts: Vec<MountSpec>,
+    /// Most bytes of what is written to the root file system.
+    pub root_size: Option<u64>,
     pub limits: Limits,
     pub security: Security,
     pub namespaces: Namespaces,

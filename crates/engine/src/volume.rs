@@ -4,6 +4,7 @@
 //! only: no name becomes a path, and a renamed volume stays where it is.
 
 pub(crate) mod local;
+pub(crate) mod plugin;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -109,6 +110,8 @@ pub(crate) struct Now {
     pub(crate) mounts: BTreeSet<ContainerId>,
     /// Who copies from it.
     pub(crate) readers: usize,
+    /// `local`, or `global` if a plugin says so.
+    pub(crate) scope: &'static str,
     /// Where a plugin has it.
     pub(crate) mountpoint: Option<PathBuf>,
 }
@@ -128,6 +131,7 @@ impl Volume {
             users: BTreeSet::new(),
             mounts: BTreeSet::new(),
             readers: 0,
+            scope: LOCAL,
             mountpoint: None,
             record: Arc::new(record),
         };

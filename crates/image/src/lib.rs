@@ -6,6 +6,7 @@
 //! [`Registry`] brings them from registries and sends them there.
 //! All functions of [`Images`] block; a server calls them from threads that may.
 
+pub mod backing;
 mod builtin;
 mod cache;
 mod commit;

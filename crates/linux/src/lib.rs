@@ -8,6 +8,7 @@ pub mod cgroup;
 pub mod claim;
 pub mod conntrack;
 pub mod inotify;
+pub mod loop_device;
 pub mod mount;
 pub mod netlink;
 pub mod netns;

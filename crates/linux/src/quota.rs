@@ -152,8 +152,12 @@ impl Place {
 
     fn quota(&self, project: u32) -> Result<Block, QuotaError> {
         let mut block = Block::default();
-        self.control(GET, project, &mut block).map_err(|error| self.failed("read the quota", error))?;
-        Ok(block)
+        match self.control(GET, project, &mut block) {
+            // xfs has nothing to say of a number that nothing counts for.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(Block::default()),
+            Err(error) => Err(self.failed("read the quota", error)),
+            Ok(()) => Ok(block),
+        }
     }
 
     fn set_limit(&self, project: u32, bytes: u64) -> Result<(), QuotaError> {

@@ -11,6 +11,7 @@ pub mod host;
 mod lanes;
 pub mod look;
 mod overlap;
+pub mod plugin;
 mod pool;
 mod predefined;
 mod resolvers;

@@ -141,7 +141,7 @@ fn a_volume_is_as_large_as_it_may_be() -> Result<()> {
         &machine,
         "-u 1000 -v small:/d busybox sh -c 'df -m /d | tail -n 1 | awk \"{print \\$2}\"; dd if=/dev/zero of=/d/f bs=1M count=20'",
     );
-    ensure!(fill.code != 0 && fill.stderr.contains("No space left"), "{fill:?}");
+    ensure!(fill.code != 0 && fill.stderr.contains("Disk quota exceeded"), "{fill:?}");
     ensure!(fill.stdout == "10", "{fill:?}");
     let status = machine.docker("volume inspect -f '{{.Status.Size}} {{.Status.Used}}' small").ok()?;
     ensure!(status.starts_with("10485760 10"), "{status}");

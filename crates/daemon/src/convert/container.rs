@@ -213,7 +213,8 @@ fn host_part(host: HostConfig, spec: &mut ContainerSpec, warnings: &mut Vec<Stri
         isolation: _,
         cgroup: _,
     } = host;
-    refuse_unknown(&runtime, storage_opt.is_some_and(|options| !options.is_empty()))?;
+    refuse_unknown(&runtime)?;
+    spec.root_size = root_size(storage_opt.unwrap_or_default())?;
     let Parts { limits, devices, device_cgroup_rules, warnings: of_limits } = limits::parts(resources)?;
     warnings.extend(of_limits);
     spec.limits = Limits { oom_score_adj: limits::oom_score_adj(oom_score_adj)?, ..limits };
@@ -277,14 +278,26 @@ fn network_part(
 }
 
 /// What would change how the container runs and cannot be had is refused, not ignored.
-fn refuse_unknown(runtime: &str, has_storage_options: bool) -> Result<(), Refusal> {
+fn refuse_unknown(runtime: &str) -> Result<(), Refusal> {
     if !matches!(runtime, "" | crate::route::system::RUNTIME | "runc" | "io.containerd.runc.v2") {
         return Err(Refusal::invalid(format!("unknown or invalid runtime name: {runtime}")));
     }
-    if has_storage_options {
-        return Err(Refusal::invalid("--storage-opt is not supported by this storage driver"));
-    }
     Ok(())
+}
+
+/// `--storage-opt size=10G`.
+fn root_size(options: api::StringMap) -> Result<Option<u64>, Refusal> {
+    let mut size = None;
+    for (option, value) in options {
+        if option != "size" {
+            return Err(Refusal::invalid(format!(
+                "unknown option: {option} (of --storage-opt): size is known"
+            )));
+        }
+        let bytes = engine::parse_size(&value);
+        size = Some(bytes.ok_or_else(|| Refusal::invalid(format!("invalid size: '{value}'")))?);
+    }
+    Ok(size)
 }
 
 fn log(LogConfig { r#type, config }: LogConfig) -> LogSpec {

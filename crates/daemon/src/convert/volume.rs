@@ -18,12 +18,12 @@ pub(crate) fn spec(request: VolumeCreateRequest) -> VolumeSpec {
 
 /// A volume as `inspect` shows it.
 pub(crate) fn show(volume: &VolumeInspect) -> Volume {
-    let VolumeInspect { record, mountpoint, limit, users: _ } = volume;
+    let VolumeInspect { record, mountpoint, limit, users: _, scope, status } = volume;
     let mut labels = record.labels.clone();
     if record.anonymous {
         labels.insert(ANONYMOUS.to_owned(), String::new());
     }
-    let status = limit.map(|limit| {
+    let limited = limit.map(|limit| {
         let number = |number: u64| Value::String(number.to_string());
         Map::from_iter([("Size".to_owned(), number(limit.limit)), ("Used".to_owned(), number(limit.used))])
     });
@@ -34,8 +34,8 @@ pub(crate) fn show(volume: &VolumeInspect) -> Volume {
         mountpoint: mountpoint.display().to_string(),
         name: record.name.clone(),
         options: mount::some(record.options.clone()),
-        scope: "local".to_owned(),
-        status,
+        scope: (*scope).to_owned(),
+        status: status.clone().or(limited),
         usage_data: None,
     }
 }

@@ -91,7 +91,7 @@ async fn info(State(app): State<App>) -> Answer {
         images: number(images),
         driver: text("overlay2"),
         driver_status: vec![["Backing".to_owned(), "overlayfs".to_owned()]],
-        plugins: plugins(),
+        plugins: plugins(app.engine.volume_drivers()),
         memory_limit: true,
         swap_limit: true,
         cpu_cfs_period: true,
@@ -134,10 +134,10 @@ async fn info(State(app): State<App>) -> Answer {
     }))
 }
 
-fn plugins() -> Plugins {
+fn plugins(volume_drivers: Vec<String>) -> Plugins {
     let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     Plugins {
-        volume: list(&["local"]),
+        volume: [engine::LOCAL.to_owned()].into_iter().chain(volume_drivers).collect(),
         network: list(&["bridge", "host", "ipvlan", "macvlan", "null"]),
         authorization: None,
         log: list(&["json-file", "local", "none", "syslog"]),

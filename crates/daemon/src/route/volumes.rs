@@ -35,9 +35,12 @@ async fn list(State(app): State<App>, query: Query) -> Answer {
             && filters.accept_labels(&volume.record.labels)
             && dangling.is_none_or(|dangling| dangling == (volume.users == 0))
     };
-    let all = app.engine.volume_list();
+    let (all, warnings) = app.engine.volume_list_all().await;
     let volumes: Vec<Volume> = all.iter().filter(is_wanted).map(volume::show).collect();
-    Ok(ok(&VolumeListResponse { volumes: Some(volumes), warnings: None }))
+    Ok(ok(&VolumeListResponse {
+        volumes: Some(volumes),
+        warnings: Some(warnings).filter(|warnings| !warnings.is_empty()),
+    }))
 }
 
 /// All volumes with what they take up, for `GET /system/df`.
@@ -51,7 +54,7 @@ pub(super) async fn usage(app: &App) -> Vec<Volume> {
 }
 
 async fn show(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    Ok(ok(&volume::show(&app.engine.volume_inspect(&name)?)))
+    Ok(ok(&volume::show(&app.engine.volume_show(&name).await?)))
 }
 
 async fn create(State(app): State<App>, Json(request): Json<VolumeCreateRequest>) -> Answer {
@@ -60,8 +63,9 @@ async fn create(State(app): State<App>, Json(request): Json<VolumeCreateRequest>
 }
 
 async fn remove(State(app): State<App>, Path(name): Path<String>, query: Query) -> Answer {
-    match app.engine.volume_remove(&name).await {
-        Err(error) if error.kind() == engine::Kind::NotFound && query.switch("force") => {}
+    let force = query.switch("force");
+    match app.engine.volume_remove(&name, force).await {
+        Err(error) if error.kind() == engine::Kind::NotFound && force => {}
         outcome => outcome?,
     }
     Ok(empty(StatusCode::NO_CONTENT))
@@ -80,7 +84,7 @@ async fn prune(State(app): State<App>, Speaks(version): Speaks, query: Query) ->
         }
         let bytes = app.engine.volume_size(&record.name).await;
         // One that somebody has begun to use stays.
-        if app.engine.volume_remove(&record.name).await.is_ok() {
+        if app.engine.volume_remove(&record.name, false).await.is_ok() {
             removed.push(record.name.clone());
             space_reclaimed += bytes.unwrap_or(0);
         }

@@ -124,7 +124,8 @@ impl Engine {
         let failed = |source| CreateError::Directory { path: shown(&directory), source };
         std::fs::DirBuilder::new().mode(0o710).create(&directory).map_err(failed)?;
         let (id, images) = (record.id, Arc::clone(&self.images));
-        blocking(move || rootfs::create(&images, &id, &base)).await?;
+        let size = record.spec.root_size;
+        blocking(move || rootfs::create(&images, &id, &base, size)).await?;
         self.make_volumes(record).await?;
         self.fill_volumes(record).await?;
         let model = self.network.model();

@@ -16,14 +16,14 @@ use linux::{
 };
 use runtime::spec::Mount;
 
-use super::{Engine, blocking, shown, volumes::local_options};
+use super::{Engine, blocking, shown, volume_plugins::at_plugin, volumes::local_options};
 use crate::{
     BindOptions, ContainerId, MountKind, MountSpec, Propagation,
     error::{CreateError, MountError, StartError, VolumeError},
     process,
     record::Record,
     rootfs,
-    volume::{self, Volume, local},
+    volume::{self, Volume, VolumeRecord, local},
 };
 
 impl Engine {
@@ -62,6 +62,9 @@ impl Engine {
     ) -> Result<PathBuf, MountError> {
         let _turn = volume.turn.lock().await;
         let record = volume.record();
+        if !record.is_local() {
+            return self.mount_at_plugin(volume, &record, user).await;
+        }
         let path = self.volumes.mountpoint(volume);
         let failed = |source| MountError::Volume { path: shown(&path), source: Box::new(source) };
         let options = local_options(&record).map_err(failed)?;
@@ -73,14 +76,56 @@ impl Engine {
         Ok(path)
     }
 
+    /// Each container mounts it; the plugin counts.
+    async fn mount_at_plugin(
+        &self,
+        volume: &Volume,
+        record: &VolumeRecord,
+        user: ContainerId,
+    ) -> Result<PathBuf, MountError> {
+        let has_it = volume.now().mounts.contains(&user);
+        if let Some(path) = volume.now().mountpoint.clone().filter(|_| has_it) {
+            return Ok(path);
+        }
+        let failed = |source| MountError::Volume { path: record.name.clone(), source: Box::new(source) };
+        let driver = self.driver(record).await.map_err(failed)?;
+        let mounted = driver.mount(&record.name, &user.to_string()).await;
+        let path = mounted.map_err(|source| failed(at_plugin("mount", record, source)))?;
+        let mut now = volume.now();
+        now.mounts.insert(user);
+        now.mountpoint = Some(path.clone());
+        Ok(path)
+    }
+
+    async fn unmount_at_plugin(&self, record: &VolumeRecord, user: ContainerId) {
+        let unmounted = async {
+            let driver = self.driver(record).await?;
+            let unmounted = driver.unmount(&record.name, &user.to_string()).await;
+            unmounted.map_err(|source| at_plugin("unmount", record, source))
+        };
+        if let Err(error) = unmounted.await {
+            tracing::warn!(volume = record.name, error = crate::chain(&error), "a volume stays mounted");
+        }
+    }
+
     /// Gives a volume back; the last who had it mounted unmounts it.
     pub(super) async fn unmount_volume(&self, volume: &Volume, user: ContainerId) {
         let _turn = volume.turn.lock().await;
         let record = volume.record();
-        let is_last = {
+        let (had_it, is_last) = {
             let mut now = volume.now();
-            now.mounts.remove(&user) && now.mounts.is_empty()
+            let had_it = now.mounts.remove(&user);
+            if now.mounts.is_empty() {
+                now.mountpoint = None;
+            }
+            (had_it, had_it && now.mounts.is_empty())
         };
+        if !record.is_local() {
+            if had_it {
+                self.unmount_at_plugin(&record, user).await;
+            }
+            return;
+        }
         if !is_last || !record.options.contains_key("type") {
             return;
         }
@@ -110,7 +155,7 @@ impl Engine {
                 let now = volume.now();
                 (Arc::clone(&now.record), !now.mounts.is_empty())
             };
-            if is_used || !record.options.contains_key("type") {
+            if is_used || !record.is_local() || !record.options.contains_key("type") {
                 continue;
             }
             if let Err(error) = local::unmount(&self.volumes.path(&volume.id)) {
@@ -208,6 +253,9 @@ fn bind_source(source: &Path, options: &BindOptions, stage: &Path) -> Result<Pat
     }
     if !source.exists() {
         return Err(StartError::NoBindSource { path: shown(source) });
+    }
+    if options.follow && source.is_dir() {
+        return Err(MountError::FollowedDirectory { path: shown(source) }.into());
     }
     check_propagation(source, options.propagation)?;
     let Some(map) = &options.id_map else { return Ok(source.to_owned()) };

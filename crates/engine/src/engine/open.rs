@@ -48,6 +48,7 @@ impl Engine {
         let id = identity(&config.data_root)?;
         let engine = Arc::new(Self {
             id,
+            plugins: net::plugin::Plugins::default(),
             volumes: Volumes::new(config.data_root.join("volumes"), kept.volumes),
             config,
             store,
@@ -69,6 +70,7 @@ impl Engine {
             engine.registry.insert(Arc::new(Container::new(record)));
         }
         engine.put_volumes_in_order();
+        engine.ask_for_mountpoints();
         engine.tell_overlaps();
         engine.recover_all().await;
         engine.remove_strays().await;
@@ -162,6 +164,7 @@ impl Engine {
                         show_phase(container, &record, &found.phase);
                         self.tell_names(&record).await;
                         self.watch_health(container);
+                        self.follow_files(container);
                         return self.watch_exit(container, client);
                     }
                     Phase::Exited(exit) => exit,

@@ -62,6 +62,7 @@ impl Engine {
                 container.publish(record);
                 self.watch_exit(container, client);
                 self.watch_health(container);
+                self.follow_files(container);
                 Ok(Done::Now)
             }
             Err(error) => {

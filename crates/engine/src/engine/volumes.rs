@@ -33,6 +33,10 @@ pub struct VolumeInspect {
     pub limit: Option<linux::quota::Usage>,
     /// How many containers name it, running or not.
     pub users: usize,
+    /// `local` or `global`.
+    pub scope: &'static str,
+    /// What its driver tells.
+    pub status: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 impl Engine {
@@ -54,13 +58,14 @@ impl Engine {
     }
 
     pub(super) fn look_at_volume(&self, volume: &Volume) -> VolumeInspect {
-        let (record, users) = {
+        let (record, users, scope) = {
             let now = volume.now();
-            (Arc::clone(&now.record), now.users.len())
+            (Arc::clone(&now.record), now.users.len(), now.scope)
         };
         let limited = record.options.contains_key("size").then(|| self.volumes.path(&volume.id));
         let limit = limited.and_then(|path| linux::quota::usage(&path).ok().flatten());
-        VolumeInspect { mountpoint: self.volumes.mountpoint(volume), record, limit, users }
+        let mountpoint = self.volumes.mountpoint(volume);
+        VolumeInspect { mountpoint, record, limit, users, scope, status: None }
     }
 
     /// Makes a volume, or finds it; an empty name makes an anonymous one.
@@ -79,11 +84,11 @@ impl Engine {
     /// Removes a volume that no container mounts.
     ///
     /// # Errors
-    /// If there is none, or a container has it.
-    pub async fn volume_remove(self: &Arc<Self>, name: &str) -> Result<(), VolumeError> {
+    /// If there is none, or a container has it, or its plugin refuses and that is not to be forced.
+    pub async fn volume_remove(self: &Arc<Self>, name: &str, force: bool) -> Result<(), VolumeError> {
         let volume = self.find_volume(name)?;
         let engine = Arc::clone(self);
-        self.whole(async move { engine.remove_volume(&volume).await }).await
+        self.whole(async move { engine.remove_volume(&volume, force).await }).await
     }
 
     /// Bytes of all files in a local volume that is a plain directory.
@@ -107,6 +112,10 @@ impl Engine {
             VolumeRecord { labels: spec.labels, options: spec.options, ..VolumeRecord::new(name) };
         if !spec.driver.is_empty() {
             wanted.driver.clone_from(&spec.driver);
+        } else if let Some(name) = name.filter(|name| self.volumes.get(name).is_none())
+            && let Some((driver, _)) = self.found_anywhere(name).await
+        {
+            wanted.driver = driver;
         }
         loop {
             let volume = self.volumes.enter(&wanted);
@@ -144,7 +153,7 @@ impl Engine {
     async fn make_volume_parts(&self, volume: &Volume, record: &VolumeRecord) -> Result<(), VolumeError> {
         let name = record.name.clone();
         if !record.is_local() {
-            return Err(VolumeError::NoDriver { name, driver: record.driver.clone() });
+            return self.make_at_plugin(volume, record).await;
         }
         let options = local_options(record)?;
         let directory = self.volumes.directory(&volume.id);
@@ -156,7 +165,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) async fn remove_volume(&self, volume: &Volume) -> Result<(), VolumeError> {
+    pub(super) async fn remove_volume(&self, volume: &Volume, force: bool) -> Result<(), VolumeError> {
         let _turn = volume.turn.lock().await;
         let record = volume.record();
         let name = record.name.clone();
@@ -168,6 +177,9 @@ impl Engine {
             if !now.users.is_empty() || now.readers > 0 {
                 return Err(VolumeError::InUse { action: "remove", name, users: joined(&now.users) });
             }
+        }
+        if !record.is_local() {
+            self.remove_at_plugin(&record, force).await?;
         }
         let directory = self.volumes.directory(&volume.id);
         // From here on it goes, whatever happens: first to this engine, at the latest to the next.
@@ -189,7 +201,7 @@ impl Engine {
             if !used.anonymous || !and_remove {
                 continue;
             }
-            match self.remove_volume(&volume).await {
+            match self.remove_volume(&volume, false).await {
                 // With `--volumes-from` another container has it, too.
                 Ok(()) | Err(VolumeError::InUse { .. } | VolumeError::NotFound { .. }) => {}
                 Err(error) => {

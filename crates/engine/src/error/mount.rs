@@ -32,6 +32,8 @@ pub enum MountError {
         #[source]
         source: io::Error,
     },
+    #[error("bind-follow is for single files: {path} is a directory")]
+    FollowedDirectory { path: String },
     #[error("cannot prepare a mount")]
     Stage {
         #[source]
@@ -43,7 +45,10 @@ impl MountError {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Volume { source, .. } => source.kind(),
-            Self::Part { .. } | Self::Escapes { .. } | Self::IdMap { .. } => Kind::Invalid,
+            Self::Part { .. }
+            | Self::Escapes { .. }
+            | Self::FollowedDirectory { .. }
+            | Self::IdMap { .. } => Kind::Invalid,
             Self::Propagation { .. } => Kind::Refused,
             Self::Stage { .. } => Kind::System,
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use net::plugin::PluginError;
 use thiserror::Error;
 
 use super::{Kind, StoreError};
@@ -27,8 +28,20 @@ pub enum VolumeError {
     // Docker answers with the volume there is, whose options are not those that were asked for.
     #[error("create {name}: there is a volume of this name with other options: {options}")]
     OtherOptions { name: String, options: String },
-    #[error("create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found")]
-    NoDriver { name: String, driver: String },
+    #[error("create {name}: error looking up volume plugin {driver}")]
+    Driver {
+        name: String,
+        driver: String,
+        #[source]
+        source: PluginError,
+    },
+    #[error("{action} {name}")]
+    Plugin {
+        action: &'static str,
+        name: String,
+        #[source]
+        source: PluginError,
+    },
     #[error("a volume named {name} already exists")]
     Exists { name: String },
     #[error("{action} {name}: volume is in use - [{users}]")]
@@ -62,7 +75,13 @@ pub enum VolumeError {
 impl VolumeError {
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::NotFound { .. } | Self::NoDriver { .. } | Self::NoSnapshot { .. } => Kind::NotFound,
+            Self::NotFound { .. }
+            | Self::Driver {
+                source: PluginError::NotFound { .. } | PluginError::NotImplemented { .. },
+                ..
+            }
+            | Self::NoSnapshot { .. } => Kind::NotFound,
+            Self::Driver { .. } | Self::Plugin { .. } => Kind::Refused,
             Self::Name { .. }
             | Self::Options { .. }
             | Self::SnapshotName { .. }

@@ -111,7 +111,7 @@ fn mounts_are_where_they_were_asked_for() {
         assert_eq!(machine.run(spec).await, (0, expected));
         let path = machine.engine.volume_inspect("kept").expect("a volume").mountpoint;
         assert_eq!(std::fs::read_to_string(path.join("file")).expect("kept"), "kept\n");
-        machine.engine.volume_remove("kept").await.expect("removed");
+        machine.engine.volume_remove("kept", false).await.expect("removed");
         machine
     });
 }

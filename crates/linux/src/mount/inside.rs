@@ -24,6 +24,14 @@ impl MountNamespace {
         Ok(Self { file: File::open(format!("/proc/{pid}/ns/mnt"))? })
     }
 
+    /// Whether what `target` means inside is this very file.
+    pub fn is_same(&self, file: &File, target: &Path) -> io::Result<bool> {
+        let identity = |found: &rustix::fs::Stat| (found.st_dev, found.st_ino);
+        let here = rustix::fs::fstat(file)?;
+        let there = self.enter(|| Ok(rustix::fs::stat(target)?))?;
+        Ok(identity(&here) == identity(&there))
+    }
+
     /// Shows `tree` in the place of what is mounted at `target`, as the namespace's root sees it.
     /// Who has something open there keeps it.
     pub fn replace(&self, tree: Tree, target: &Path) -> Result<(), MountError> {
