@@ -318,6 +318,22 @@ pub struct FilesystemChange {
     pub path: String,
 }
 
+/// What is at a path in a container: the header `X-Docker-Container-Path-Stat`, in base 64.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PathStat {
+    /// The last part of the path.
+    pub name: String,
+    /// Bytes.
+    pub size: i64,
+    /// Go's `fs.FileMode`.
+    pub mode: u32,
+    /// RFC 3339.
+    pub mtime: String,
+    /// Where a link leads to in the container, if it is one.
+    pub link_target: String,
+}
+
 /// The answer of `POST /containers/prune`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

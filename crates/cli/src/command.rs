@@ -2,12 +2,15 @@
 
 mod attach;
 mod build;
+mod commit;
+mod cp;
 mod create;
 mod diff;
 mod events;
 mod exec;
 mod explain;
 mod history;
+mod image;
 mod images;
 mod inspect;
 mod kill;
@@ -28,6 +31,7 @@ mod rename;
 mod rm;
 mod rmi;
 mod run;
+mod save;
 mod start;
 mod stats;
 mod stop;
@@ -107,6 +111,17 @@ pub(crate) enum Verb {
     /// Show what a container has changed in its files
     #[command(after_help = "Example: tombolo diff web")]
     Diff(diff::Diff),
+    /// Copy files and directories between a container and here
+    #[command(
+        after_help = "Example: tombolo cp web:/var/log/. logs    (see docs/images.md for what /. and / mean)"
+    )]
+    Cp(cp::Cp),
+    /// Make an image of what a container has changed
+    #[command(after_help = "Example: tombolo commit -c 'CMD [\"serve\"]' web web:patched")]
+    Commit(commit::Commit),
+    /// Write a container's whole root file system as an archive
+    #[command(after_help = "Example: tombolo export -o web.tar web")]
+    Export(save::Export),
 }
 
 impl Verb {
@@ -131,6 +146,9 @@ impl Verb {
             Self::Update(command) => command.run(client).await,
             Self::Port(command) => command.run(client).await,
             Self::Diff(command) => command.run(client).await,
+            Self::Cp(command) => command.run(client).await,
+            Self::Commit(command) => command.run(client).await,
+            Self::Export(command) => command.run(client).await,
         }
     }
 }
@@ -158,63 +176,6 @@ impl ContainerVerb {
             Self::Ls(command) => command.run(client).await,
             Self::Inspect(command) => command.run(&["container"], client).await,
             Self::Prune(command) => command.containers(client).await,
-        }
-    }
-}
-
-/// `tombolo image …`.
-#[derive(Subcommand, Clone, Debug)]
-pub(crate) enum ImageVerb {
-    /// Build an image from a Dockerfile
-    #[command(override_usage = "tombolo image build [OPTIONS] PATH | -")]
-    #[command(after_help = "Example: tombolo image build -t app:1 .")]
-    Build(Box<build::Build>),
-    /// List images
-    #[command(visible_alias = "list", after_help = "Example: tombolo image ls --filter dangling=true")]
-    Ls(images::Images),
-    /// Load images from an archive of docker save or OCI
-    #[command(after_help = "Example: tombolo image load -i busybox.tar")]
-    Load(load::Load),
-    /// Get an image from a registry
-    #[command(after_help = "Example: tombolo image pull --platform linux/arm64 registry.example/app:1")]
-    Pull(pull::Pull),
-    /// Send an image to a registry
-    #[command(after_help = "Example: tombolo image push registry.example/app:1")]
-    Push(pull::Push),
-    /// Make an image of the archive of a root file system
-    #[command(after_help = "Example: tar -C rootfs -c . | tombolo image import - base:1")]
-    Import(load::Import),
-    /// Give an image a further name
-    #[command(after_help = "Example: tombolo image tag busybox base:1")]
-    Tag(tag::Tag),
-    /// Remove images
-    #[command(visible_alias = "remove", after_help = "Example: tombolo image rm base:1")]
-    Rm(rmi::Rmi),
-    /// Show everything about images
-    #[command(after_help = "Example: tombolo image inspect -f '{{.Config.Cmd}}' busybox")]
-    Inspect(inspect::InspectKind),
-    /// Show how an image came to be
-    #[command(after_help = "Example: tombolo image history busybox")]
-    History(history::History),
-    /// Remove images that are not used
-    #[command(after_help = "Example: tombolo image prune --all --force")]
-    Prune(prune::PruneAll),
-}
-
-impl ImageVerb {
-    async fn run(self, client: &Client) -> Result<(), Failure> {
-        match self {
-            Self::Build(command) => command.run(client).await,
-            Self::Ls(command) => command.run(client).await,
-            Self::Load(command) => command.run(client).await,
-            Self::Pull(command) => command.run(client).await,
-            Self::Push(command) => command.run(client).await,
-            Self::Import(command) => command.run(client).await,
-            Self::Tag(command) => command.run(client).await,
-            Self::Rm(command) => command.run(client).await,
-            Self::Inspect(command) => command.run(&["image"], client).await,
-            Self::History(command) => command.run(client).await,
-            Self::Prune(command) => command.images(client).await,
         }
     }
 }
@@ -409,6 +370,9 @@ pub(crate) enum Asked {
     /// Forget what a registry is shown
     #[command(after_help = "Example: tombolo logout registry.example")]
     Logout(login::Logout),
+    /// Write images as one archive, for docker load and all that read OCI layouts
+    #[command(after_help = "Example: tombolo save -o images.tar busybox web:patched")]
+    Save(save::Save),
     /// Make an image of the archive of a root file system
     #[command(after_help = "Example: tar -C rootfs -c . | tombolo import - base:1")]
     Import(load::Import),
@@ -435,7 +399,7 @@ pub(crate) enum Asked {
     Container(ContainerVerb),
     /// Images
     #[command(subcommand)]
-    Image(ImageVerb),
+    Image(image::ImageVerb),
     /// Networks
     #[command(subcommand)]
     Network(NetworkVerb),
@@ -463,6 +427,7 @@ impl Asked {
             Self::Push(command) => command.run(client).await,
             Self::Login(command) => command.run(client).await,
             Self::Logout(command) => command.run(),
+            Self::Save(command) => command.run(client).await,
             Self::Import(command) => command.run(client).await,
             Self::Tag(command) => command.run(client).await,
             Self::Rmi(command) => command.run(client).await,

@@ -5,11 +5,13 @@
 
 pub(crate) mod build;
 pub(crate) mod changes;
+pub(crate) mod commit;
 pub(crate) mod config;
 pub(crate) mod container;
 pub(crate) mod event;
 pub(crate) mod exec;
 pub(crate) mod explain;
+pub(crate) mod files;
 pub(crate) mod health;
 pub(crate) mod image;
 pub(crate) mod inspect;

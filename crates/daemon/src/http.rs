@@ -9,6 +9,7 @@ pub(crate) mod body;
 pub(crate) mod guard;
 pub(crate) mod hijack;
 pub(crate) mod query;
+pub(crate) mod reader;
 pub(crate) mod status;
 pub(crate) mod stream;
 pub(crate) mod version;

@@ -4,6 +4,7 @@ mod absent;
 mod archive;
 mod attach;
 mod build;
+mod commit;
 mod containers;
 mod events;
 mod exec;
@@ -38,6 +39,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(logs::routes())
         .merge(stats::routes())
         .merge(archive::routes())
+        .merge(commit::routes())
         .merge(exec::routes())
         .merge(networks::routes())
         .merge(explain::routes())

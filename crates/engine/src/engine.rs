@@ -4,9 +4,11 @@
 //! waits: it runs in a task of the engine's own ([`Engine::whole`]).
 
 mod absent;
+mod archive;
 mod attach;
 mod boot;
 mod build;
+mod commit;
 mod connect;
 mod counts;
 mod create;
@@ -15,6 +17,7 @@ mod exit;
 mod explain;
 mod follow;
 mod health;
+mod images;
 mod inspect;
 mod limits;
 mod links;
@@ -53,6 +56,8 @@ use net::NetworkService;
 use runtime::seccomp;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use archive::CopyIn;
+pub use commit::Commit;
 pub use explain::{ExplainError, NetworkCheck, NetworkExposure};
 pub use networks::{NetworkInspect, NetworkMember};
 pub use options::{Created, Done, RemoveOptions, StopOptions, Update, WaitCondition, WaitExit};

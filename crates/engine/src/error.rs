@@ -3,6 +3,7 @@
 //! No error's text contains its source; whoever lets one out of the program
 //! joins the chain. [`Kind`] says what sort of answer it deserves.
 
+mod archive;
 mod build;
 mod container;
 mod exec;
@@ -12,6 +13,7 @@ mod volume;
 
 use thiserror::Error;
 
+pub use archive::{ArchiveError, ChangesError, CommitError};
 pub use build::{BuildError, CopyError, PruneBuildsError};
 pub use container::{
     AttachError, CreateError, KillError, LogsError, PauseError, RemoveError, RenameError, ResizeError,

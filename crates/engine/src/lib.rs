@@ -13,11 +13,13 @@ mod exec;
 mod files;
 mod health;
 mod id;
+mod inside;
 mod inspect;
 mod log_options;
 mod logs;
 mod names;
 mod network;
+mod pieces;
 mod process;
 mod record;
 mod registry;
@@ -40,20 +42,22 @@ pub use net::{
 pub use build::{BuildEvent, BuildSpec, ChangeError, PruneBuilds, Recipe, change_config};
 pub use config::Config;
 pub use engine::{
-    Created, Done, Engine, ExplainError, NetworkCheck, NetworkExposure, NetworkInspect, NetworkMember,
-    RemoveOptions, StopOptions, Update, VolumeCopy, VolumeInspect, VolumeSpec, VolumeTask, WaitCondition,
-    WaitExit, Why, WhyFailure, WhyQuestion, WhyStep,
+    Commit, CopyIn, Created, Done, Engine, ExplainError, NetworkCheck, NetworkExposure, NetworkInspect,
+    NetworkMember, RemoveOptions, StopOptions, Update, VolumeCopy, VolumeInspect, VolumeSpec, VolumeTask,
+    WaitCondition, WaitExit, Why, WhyFailure, WhyQuestion, WhyStep,
 };
 pub use error::{Kind, chain};
 pub use event::{Event, Events, Subscription};
 pub use exec::{ExecInspect, ExecSpec, ExecState};
 pub use health::{Health, HealthProbe, HealthStatus};
 pub use id::{ContainerId, ExecId, ParseIdError};
+pub use inside::PathStat;
 pub use inspect::{
     Connection, Counts, GraphDriver, Inspect, LiveConnection, ManagedFiles, MountPoint, NetworkState, Top,
 };
 pub use log_options::{LogDriver, LogError, check as check_log, size as parse_size};
 pub use logs::{LogEntry, LogOptions};
+pub use pieces::Pieces;
 pub use signal::{ParseSignalError, Signal};
 pub use spec::{
     BindOptions, Command, ContainerSpec, DeviceSpec, DnsSpec, EndpointSpec, HealthCheck, HealthCheckError,

@@ -1,6 +1,6 @@
 //! Archives plain, gzipped or in zstd, told apart by their first bytes.
 
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 
 /// RFC 1952, section 2.3.1.
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -10,14 +10,32 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// How much is read at once.
 const BUFFER: usize = 128 * 1024;
 
-/// Whether an archive that begins with these bytes is compressed.
-pub(crate) fn is_compressed(first: &[u8]) -> bool {
-    first.starts_with(GZIP) || first.starts_with(ZSTD)
+/// How an archive is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
 }
 
-/// Whether an archive that begins with these bytes is in zstd.
-pub(crate) fn is_zstd(first: &[u8]) -> bool {
-    first.starts_with(ZSTD)
+impl Compression {
+    /// Looks at the beginning of a file.
+    pub(crate) fn of(file: &mut (impl Read + Seek)) -> io::Result<Self> {
+        let mut first = Vec::new();
+        file.take(4).read_to_end(&mut first)?;
+        file.rewind()?;
+        Ok(Self::of_beginning(&first))
+    }
+
+    fn of_beginning(first: &[u8]) -> Self {
+        if first.starts_with(GZIP) {
+            Self::Gzip
+        } else if first.starts_with(ZSTD) {
+            Self::Zstd
+        } else {
+            Self::None
+        }
+    }
 }
 
 /// Reads what `input` holds, decompressed if it is compressed.
@@ -35,11 +53,9 @@ pub(crate) fn decompressed<'a>(mut input: impl Read + 'a) -> io::Result<Box<dyn 
     let first = &first[..length];
     let whole = Cursor::new(first.to_vec()).chain(input);
     let buffered = BufReader::with_capacity(BUFFER, whole);
-    if first.starts_with(GZIP) {
-        Ok(Box::new(flate2::bufread::MultiGzDecoder::new(buffered)))
-    } else if first.starts_with(ZSTD) {
-        Ok(Box::new(zstd::stream::read::Decoder::with_buffer(buffered)?))
-    } else {
-        Ok(Box::new(buffered))
-    }
+    Ok(match Compression::of_beginning(first) {
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(buffered)?),
+        Compression::None => Box::new(buffered),
+    })
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::compression::decompressed;
 use crate::content::Scratch;
 use crate::tape::{Tape, broken};
-use crate::unpack::{Names, unpack_as};
+use crate::unpack::unpack_files;
 use crate::{Images, TapeError, UnpackError};
 
 /// Files in a directory that goes when this does.
@@ -60,7 +60,7 @@ impl Images {
             return Err(ContextError::Compression { format });
         }
         let mut tape = Tape::new(decompressed(first.as_slice().chain(archive)).map_err(broken)?);
-        unpack_as(Names::AreFiles, &mut tape, &directory, self.limits)?;
+        unpack_files(&mut tape, &directory, self.limits)?;
         tape.drain()?;
         Ok(Context { root: Root::open(&directory)?, _scratch: scratch })
     }

@@ -68,7 +68,7 @@ pub(crate) fn write_layer<W: Write>(overlay: &Overlay, output: W) -> Result<(), 
     while let Some(changes) = upper.next()? {
         changes.iter().try_for_each(|found| pack(&mut packer, &upper, found))?;
     }
-    packer.finish().map(drop)
+    packer.finish()
 }
 
 fn pack<W: Write>(packer: &mut Packer<W>, upper: &Upper, found: &Found) -> Result<(), PackError> {

@@ -1,8 +1,8 @@
 //! Makes an image of the archive of a root file system.
 
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 
-use crate::compression::{decompressed, is_compressed};
+use crate::compression::{Compression, decompressed};
 use crate::config::{HistoryEntry, ImageConfig, ImageDocument, RootfsLayers, host_architecture};
 use crate::content::{Scratch, Staged};
 use crate::digest::Hashed;
@@ -69,12 +69,9 @@ impl Images {
 /// The digest of an archive without its compression.
 fn uncompressed_digest(blob: &Staged) -> Result<LayerId, LoadError> {
     let mut file = std::fs::File::open(&blob.path)?;
-    let mut first = Vec::new();
-    (&mut file).take(4).read_to_end(&mut first)?;
-    if !is_compressed(&first) {
+    if Compression::of(&mut file)? == Compression::None {
         return Ok(LayerId(blob.digest));
     }
-    file.rewind()?;
     let mut plain = Hashed::new(decompressed(file).map_err(broken)?);
     io::copy(&mut plain, &mut io::sink()).map_err(broken)?;
     Ok(LayerId(plain.finish().0))

@@ -26,6 +26,7 @@ mod pack;
 mod reference;
 mod registry;
 mod remove;
+mod save;
 mod snapshots;
 mod store;
 mod tag;
@@ -62,10 +63,11 @@ pub use registry::{
     RegistrySettings, Stage, Tags, Transfer, read_anything,
 };
 pub use remove::{Force, RemoveError, Removed, Use};
+pub use save::{SaveError, Selection};
 pub use snapshots::{DirectoryUse, Rootfs, SnapshotError, Snapshots, tree_size};
 pub use store::StoreError;
 pub use tag::TagError;
 pub use tape::TapeError;
-pub use unpack::{EntryError, Limits, UnpackError};
+pub use unpack::{EntryError, Limits, Rules, UnpackError, extract};
 pub use users::{User, UserError, resolve_groups, resolve_user};
 pub use walk::Mounts;

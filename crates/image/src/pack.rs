@@ -43,7 +43,7 @@ pub fn pack_directory<W: Write>(
     name: Option<&Path>,
     mounts: Mounts,
     output: W,
-) -> Result<W, PackError> {
+) -> Result<(), PackError> {
     let failed = || PackError::reading(Path::new("/"));
     let mut packer = Packer::new(output);
     if let Some(name) = name {
@@ -59,7 +59,7 @@ pub fn pack_directory<W: Write>(
 }
 
 /// Writes the archive of one thing in a directory; of a directory, of itself alone.
-pub fn pack_file<W: Write>(dir: Dir, file: &OsStr, name: &Path, output: W) -> Result<W, PackError> {
+pub fn pack_file<W: Write>(dir: Dir, file: &OsStr, name: &Path, output: W) -> Result<(), PackError> {
     let mut packer = Packer::new(output);
     let status = dir.status(file).map_err(PackError::reading(name))?;
     packer.add(&Found { dir: Arc::new(dir), path: file.into(), status }, name)?;
@@ -121,8 +121,8 @@ impl<W: Write> Packer<W> {
         self.header(&marker)
     }
 
-    pub(crate) fn finish(self) -> Result<W, PackError> {
-        self.writer.finish().map_err(PackError::Write)
+    pub(crate) fn finish(self) -> Result<(), PackError> {
+        self.writer.finish().map(drop).map_err(PackError::Write)
     }
 
     /// The name under which a file is in the archive already.
@@ -167,17 +167,5 @@ fn bare(kind: Kind, path: &Path) -> Result<Entry, PackError> {
     if path.as_os_str().len() >= PATH_LIMIT {
         return Err(PackError::TooLong { path: path.to_owned() });
     }
-    Ok(Entry {
-        path: path.as_os_str().as_bytes().to_owned(),
-        link: Vec::new(),
-        kind,
-        mode: 0,
-        uid: 0,
-        gid: 0,
-        mtime: (0, 0),
-        device: (0, 0),
-        size: 0,
-        pieces: None,
-        xattrs: Vec::new(),
-    })
+    Ok(Entry::bare(kind, path.as_os_str().as_bytes().to_owned()))
 }

@@ -74,6 +74,25 @@ pub(crate) struct Entry {
     pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
+impl Entry {
+    /// An entry that says nothing but what it is called and makes.
+    pub(crate) const fn bare(kind: Kind, path: Vec<u8>) -> Self {
+        Self {
+            path,
+            link: Vec::new(),
+            kind,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            mtime: (0, 0),
+            device: (0, 0),
+            size: 0,
+            pieces: None,
+            xattrs: Vec::new(),
+        }
+    }
+}
+
 /// An archive that is being read.
 pub(crate) struct Tape<R> {
     input: R,

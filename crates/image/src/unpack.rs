@@ -21,6 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use linux::root::{Dir, FileKind, Node, Root, Times};
 
+use crate::compression::decompressed;
 use crate::overlay;
 use crate::tape::{Entry, Kind, Tape, broken};
 pub use error::{EntryError, UnpackError};
@@ -67,57 +68,74 @@ pub(crate) struct Unpacked {
     pub(crate) entries: u64,
 }
 
-/// What names that begin with `.wh.` mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Names {
-    /// What a layer hides.
-    MayHide,
-    /// Nothing.
-    AreFiles,
-}
-
 /// Unpacks the archive of a layer into the empty directory `into`.
 pub(crate) fn unpack<R: Read>(
     archive: &mut Tape<R>,
     into: &Path,
     limits: Limits,
 ) -> Result<Unpacked, UnpackError> {
-    unpack_as(Names::MayHide, archive, into, limits)
+    unpack_as(Place::Layer, archive, into, limits)
 }
 
-/// Unpacks any archive.
-pub(crate) fn unpack_as<R: Read>(
-    names: Names,
+/// Unpacks any archive, in which a name that begins with `.wh.` is one as others, into an empty directory.
+pub(crate) fn unpack_files<R: Read>(
+    archive: &mut Tape<R>,
+    into: &Path,
+    limits: Limits,
+) -> Result<Unpacked, UnpackError> {
+    unpack_as(Place::Directory, archive, into, limits)
+}
+
+fn unpack_as<R: Read>(
+    place: Place,
     archive: &mut Tape<R>,
     into: &Path,
     limits: Limits,
 ) -> Result<Unpacked, UnpackError> {
     let at_start = |source| UnpackError { entry: String::new(), cause: EntryError::Io(source) };
     let root = Root::open_strict(into).map_err(at_start)?;
-    let mut unpacking = Unpacking {
-        root,
-        names,
-        limits,
-        done: Unpacked::default(),
-        directories: BTreeMap::new(),
-        recent: None,
-        buffer: vec![0; BUFFER],
-    };
-    let mut last = String::new();
-    loop {
-        let entry =
-            archive.next().map_err(|error| UnpackError { entry: last.clone(), cause: error.into() })?;
-        let Some(entry) = entry else { break };
-        last = String::from_utf8_lossy(&entry.path).into_owned();
-        let made = unpacking.add(&entry, archive);
-        made.map_err(|cause| UnpackError { entry: last.clone(), cause })?;
-    }
-    unpacking.finish().map_err(at_start)
+    Unpacking::new(root, limits, place).run(archive)
+}
+
+/// Unpacks `archive` into a tree that is in use, as `docker cp` does.
+///
+/// Links that are there are followed as whoever lives there follows them, and stop at `root`.
+pub fn extract(archive: impl Read, root: Root, at: &Path, rules: Rules) -> Result<(), UnpackError> {
+    let limits = Limits { bytes: u64::MAX, entries: u64::MAX };
+    let place = Place::Tree { at: at.strip_prefix("/").unwrap_or(at).to_owned(), rules };
+    let mut tape = Tape::new(
+        decompressed(archive)
+            .map_err(|error| UnpackError { entry: String::new(), cause: broken(error).into() })?,
+    );
+    Unpacking::new(root, limits, place).run(&mut tape)?;
+    tape.drain().map_err(|error| UnpackError { entry: String::new(), cause: error.into() })
+}
+
+/// How an archive goes into a tree that is in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// No directory becomes something else, and nothing else a directory.
+    pub keep_kinds: bool,
+    /// Who owns everything, instead of whom the archive says.
+    pub owner: Option<(u32, u32)>,
+}
+
+/// What is unpacked into.
+enum Place {
+    /// The empty directory of a layer.
+    Layer,
+    /// An empty directory.
+    Directory,
+    Tree {
+        /// Relative to the root.
+        at: PathBuf,
+        rules: Rules,
+    },
 }
 
 struct Unpacking {
+    place: Place,
     root: Root,
-    names: Names,
     limits: Limits,
     done: Unpacked,
     /// Times are set last: what is made in a directory changes its own.
@@ -128,6 +146,34 @@ struct Unpacking {
 }
 
 impl Unpacking {
+    fn new(root: Root, limits: Limits, place: Place) -> Self {
+        Self {
+            place,
+            root,
+            limits,
+            done: Unpacked::default(),
+            directories: BTreeMap::new(),
+            recent: None,
+            buffer: vec![0; BUFFER],
+        }
+    }
+
+    fn run<R: Read>(mut self, archive: &mut Tape<R>) -> Result<Unpacked, UnpackError> {
+        let mut last = String::new();
+        loop {
+            let entry =
+                archive.next().map_err(|error| UnpackError { entry: last.clone(), cause: error.into() })?;
+            let Some(mut entry) = entry else { break };
+            last = String::from_utf8_lossy(&entry.path).into_owned();
+            if let Place::Tree { rules: Rules { owner: Some((uid, gid)), .. }, .. } = self.place {
+                (entry.uid, entry.gid) = (uid.into(), gid.into());
+            }
+            let made = self.add(&entry, archive);
+            made.map_err(|cause| UnpackError { entry: last.clone(), cause })?;
+        }
+        self.finish().map_err(|source| UnpackError { entry: String::new(), cause: EntryError::Io(source) })
+    }
+
     fn add<R: Read>(&mut self, entry: &Entry, archive: &mut Tape<R>) -> Result<(), EntryError> {
         self.done.entries += 1;
         if self.done.entries > self.limits.entries {
@@ -137,19 +183,34 @@ impl Unpacking {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return self.top(entry);
         };
-        let dir = self.parent(parent)?;
-        let hidden = name.as_bytes().strip_prefix(WHITEOUT).filter(|_| self.names == Names::MayHide);
+        let hidden = match self.place {
+            Place::Layer => name.as_bytes().strip_prefix(WHITEOUT),
+            Place::Directory | Place::Tree { .. } => None,
+        };
+        let parent = self.placed(parent);
+        let dir = self.parent(&parent)?;
         if let Some(hidden) = hidden {
             self.hide(&dir, name, OsStr::from_bytes(hidden))?;
         } else {
-            self.make(&dir, &path, entry, archive)?;
+            self.make(&dir, &parent.join(name), entry, archive)?;
         }
-        self.recent = Some((parent.to_owned(), dir));
+        self.recent = Some((parent, dir));
         Ok(())
     }
 
-    /// The entry of the layer's root itself: only its attributes count.
+    /// Where a path of the archive is below the root.
+    fn placed(&self, path: &Path) -> PathBuf {
+        match &self.place {
+            Place::Layer | Place::Directory => path.to_owned(),
+            Place::Tree { at, .. } => at.join(path),
+        }
+    }
+
+    /// The entry of the layer's root itself: only its attributes count. A directory in use keeps its own.
     fn top(&mut self, entry: &Entry) -> Result<(), EntryError> {
+        if let Place::Tree { .. } = self.place {
+            return Ok(());
+        }
         if entry.kind != Kind::Directory {
             return Err(EntryError::ClimbsOut);
         }
@@ -240,6 +301,9 @@ impl Unpacking {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Before::Nothing),
             other => other?,
         };
+        if let Place::Tree { rules: Rules { keep_kinds: true, .. }, .. } = self.place {
+            EntryError::check_kinds(path, status.kind == FileKind::Directory, kind == Kind::Directory)?;
+        }
         if status.kind == FileKind::Directory {
             if kind == Kind::Directory {
                 return Ok(Before::Directory);
@@ -258,6 +322,7 @@ impl Unpacking {
     fn hard_link(&mut self, dir: &Dir, name: &OsStr, path: &Path, entry: &Entry) -> Result<(), EntryError> {
         let target = || String::from_utf8_lossy(&entry.link).into_owned();
         let original = inside(&entry.link).map_err(|_| EntryError::LinkLeaves { target: target() })?;
+        let original = self.placed(&original);
         if original == path {
             return Err(EntryError::LinkMissing { target: target() });
         }
@@ -312,8 +377,12 @@ impl Unpacking {
         for (path, times) in self.directories.iter().rev() {
             if path.as_os_str().is_empty() {
                 self.root.top().to_file()?.set_times(file_times(times.modified))?;
-            } else {
-                self.root.set_times(path, *times)?;
+                continue;
+            }
+            match (self.root.set_times(path, *times), &self.place) {
+                // Whoever lives there has removed it by now.
+                (Err(error), Place::Tree { .. }) if error.kind() == io::ErrorKind::NotFound => {}
+                (set, Place::Layer | Place::Directory | Place::Tree { .. }) => set?,
             }
         }
         Ok(self.done)

@@ -17,6 +17,7 @@ use std::path::Path;
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use rustix::thread::UnshareFlags;
 use thiserror::Error;
 
 pub use classic::Classic;
@@ -226,6 +227,36 @@ pub fn bind(source: &Path, target: &Path, options: BindOptions) -> Result<(), Mo
         tree.propagate(propagation, options.reach)?;
     }
     tree.attach(target)
+}
+
+/// Sets what the mount at `target` forbids; what is not named stays as it is.
+pub fn forbid(target: &Path, attributes: Attributes) -> Result<(), MountError> {
+    let step = || format!("change the attributes of {}", target.display());
+    let flags = OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let fd = rustix::mount::open_tree(CWD, target, flags).map_err(|errno| MountError::new(step(), errno))?;
+    let attributes = MountAttr { set: attributes.flags().bits().into(), ..MountAttr::default() };
+    mount_setattr(&fd, attributes, Reach::ThisMount).map_err(|errno| MountError::new(step(), errno))
+}
+
+/// Runs `f` on a thread with a copy of the mount table that ends with it: nobody else sees what is
+/// mounted there. What `f` opens loses sight of those mounts when it returns.
+pub fn in_private<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, MountError> {
+    let run = || {
+        let failed = |errno| MountError::new("leave the mount table", errno);
+        // SAFETY: the thread's own mount table and working directory are nobody else's; its
+        // descriptors stay shared.
+        #[expect(unsafe_code, reason = "rustix marks it so for the sake of other flags")]
+        unsafe {
+            rustix::thread::unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::FS).map_err(failed)?;
+        }
+        set_propagation(Path::new("/"), Propagation::Private, Reach::AllBelow)?;
+        Ok(f())
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("mounts".to_owned()).spawn_scoped(scope, run);
+        let thread = thread.map_err(|error| MountError::new("start a thread", error))?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Mounts an empty file system in memory. `size` is in bytes, `mode` that of its root.

@@ -63,6 +63,14 @@ impl Root {
         Self { dir: Dir::from_fd(fd), leaving: Leaving::StopsAtRoot }
     }
 
+    /// The root file system of a process, with all that is mounted in it: what the process
+    /// sees, whatever it does meanwhile. Whoever asks checks that it is the process that was
+    /// meant: another may have its number by now.
+    pub fn of_process(pid: u32) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self::from_fd(rustix::fs::open(format!("/proc/{pid}/root"), flags, Mode::empty())?))
+    }
+
     /// The root itself, as a directory of names.
     #[must_use]
     pub fn top(&self) -> &Dir {
@@ -155,6 +163,37 @@ impl Root {
                 Ok(_) => return Err(Errno::NOTDIR.into()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     mkdir_or_found(&dir, &name, mode)?;
+                    here.push(name);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(here)
+    }
+
+    /// Where `path` leads to, relative to the root and free of links. What is missing may be made there.
+    pub fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        let mut ahead = names_backwards(path);
+        let mut here = PathBuf::new();
+        let mut links = 0;
+        while let Some(name) = ahead.pop() {
+            if name == ".." {
+                self.step_up(&mut here)?;
+                continue;
+            }
+            let found = self.dir(&here).and_then(|dir| dir.status(&name).map(|status| (dir, status)));
+            match found {
+                Ok((dir, status)) if status.kind == FileKind::Symlink => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err(Errno::LOOP.into());
+                    }
+                    self.follow(&dir.read_link(&name)?, &mut here, &mut ahead)?;
+                }
+                Ok(_) => here.push(name),
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+                {
                     here.push(name);
                 }
                 Err(error) => return Err(error),

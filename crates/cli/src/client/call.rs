@@ -49,6 +49,11 @@ impl Call {
         Self::new(Method::POST).at(path)
     }
 
+    /// `PUT`.
+    pub fn put<'a>(path: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::new(Method::PUT).at(path)
+    }
+
     /// `DELETE`.
     pub fn delete<'a>(path: impl IntoIterator<Item = &'a str>) -> Self {
         Self::new(Method::DELETE).at(path)

@@ -85,7 +85,7 @@ pub(crate) fn state(state: &State) -> ContainerState {
 }
 
 /// What the request said, with what the image added.
-fn config(spec: &ContainerSpec, hostname: String) -> ContainerConfig {
+pub(crate) fn config(spec: &ContainerSpec, hostname: String) -> ContainerConfig {
     let mut config: ContainerConfig = kept(spec, CONFIG);
     let command = &spec.command;
     config.hostname = hostname;

@@ -83,7 +83,7 @@ macro_rules! refuse {
 }
 
 refuse! {
-    AttachError, BuildError, ConnectError, CreateError, CreateNetworkError, DisconnectError, ExecError, FindError,
+    ArchiveError, AttachError, BuildError, ChangesError, CommitError, ConnectError, CreateError, CreateNetworkError, DisconnectError, ExecError, FindError,
     FindNetworkError, KillError, LogsError, NetworkError, PauseError, PruneBuildsError, PruneNetworksError, RemoveError,
     RemoveLinkError, RemoveNetworkError, UpdateNetworkError, RenameError, ResizeError, RestartError, StartError, StopError, TopError, UpdateError,
     VolumeError, WaitError,

@@ -15,6 +15,11 @@ pub(crate) fn body(pieces: impl Pieces<Item = Bytes> + Send + 'static, stop: Can
     Body::from_stream(pieces)
 }
 
+/// An archive as a body; one that ends with an error is cut off, so that its reader knows.
+pub(crate) fn archive(mut pieces: engine::Pieces) -> Body {
+    Body::from_stream(futures_util::stream::poll_fn(move |context| pieces.poll_recv(context)))
+}
+
 /// One line of JSON.
 pub(crate) fn line<T: serde::Serialize>(value: &T) -> Bytes {
     let mut text = serde_json::to_vec(value).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What Docker has and this engine does not: the answers of an engine without it.
 
 use axum::Router;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get};
 use hyper::StatusCode;
 
 use crate::app::App;
@@ -12,7 +12,6 @@ const NO_SWARM: &str = "This node is not a swarm manager. Use \"docker swarm ini
 
 pub(crate) fn routes() -> Router<App> {
     let mut routes = Router::new()
-        .route("/commit", post(async || Refusal::not_implemented("making an image of a container")))
         .route("/plugins", get(no_plugins))
         .route("/plugins/{*rest}", any(async || Refusal::not_implemented("managing plugins")));
     for family in ["swarm", "nodes", "services", "tasks", "secrets", "configs"] {

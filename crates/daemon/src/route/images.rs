@@ -1,6 +1,7 @@
 //! Images: list, inspect, history, tag, remove, load, import, pull, push.
 
 mod filter;
+mod platform;
 mod prune;
 mod travel;
 pub(super) mod upload;
@@ -18,9 +19,10 @@ use hyper::{HeaderMap, StatusCode};
 
 use crate::app::App;
 use crate::convert::image;
-use crate::http::answer::{Answer, Refusal, empty, ok};
+use crate::http::answer::{Answer, Refusal, empty, ok, streaming};
 use crate::http::body::drain;
 use crate::http::query::Query;
+use crate::http::stream::archive;
 use crate::http::version::Speaks;
 
 pub(crate) fn routes() -> Router<App> {
@@ -28,7 +30,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/images/json", get(list))
         .route("/images/load", post(load))
         .route("/images/create", post(create))
-        .route("/images/get", get(async || Refusal::not_implemented("saving images")))
+        .route("/images/get", get(save))
         .route("/images/search", get(async || Refusal::not_implemented("searching registries")))
         .route("/images/prune", post(prune::prune))
         .route("/images/{*path}", get(of_image).post(to_image).delete(remove))
@@ -75,7 +77,12 @@ fn name_dangling(line: &mut ImageSummary) {
 }
 
 /// `GET /images/{name}/json` and `/history`; a name may have slashes.
-async fn of_image(State(app): State<App>, Speaks(version): Speaks, Path(path): Path<String>) -> Answer {
+async fn of_image(
+    State(app): State<App>,
+    Speaks(version): Speaks,
+    Path(path): Path<String>,
+    query: Query,
+) -> Answer {
     let (name, what) = path.rsplit_once('/').ok_or_else(Refusal::page_not_found)?;
     let name = name.to_owned();
     match what {
@@ -87,9 +94,26 @@ async fn of_image(State(app): State<App>, Speaks(version): Speaks, Path(path): P
             let found = blocking(&app, move |images| images.find(&name)).await?;
             Ok(ok(&found.history().into_iter().map(image::history).collect::<Vec<ImageHistoryItem>>()))
         }
-        "get" => Err(Refusal::not_implemented("saving images")),
+        "get" => saved(&app, vec![name], &query).await,
         _ => Err(Refusal::page_not_found()),
     }
+}
+
+/// `GET /images/get`.
+async fn save(State(app): State<App>, query: Query) -> Answer {
+    let names: Vec<String> =
+        query.all("names").flat_map(|names| names.split(',')).map(str::to_owned).collect();
+    saved(&app, names, &query).await
+}
+
+/// One archive of all images of these names.
+async fn saved(app: &App, names: Vec<String>, query: &Query) -> Answer {
+    let wanted = platform::Platform::of(query)?;
+    let selection = app.engine.select_images(names).await?;
+    if let Some(wanted) = wanted {
+        selection.images().try_for_each(|image| wanted.check(image))?;
+    }
+    Ok(streaming("application/x-tar", archive(app.engine.save_images(selection))))
 }
 
 /// `POST /images/{name}/tag` and `/push`.
@@ -113,7 +137,7 @@ async fn to_image(
 }
 
 /// `repo:tag`, or `repo` where no tag is given.
-fn with_tag(repository: &str, tag: &str) -> String {
+pub(super) fn with_tag(repository: &str, tag: &str) -> String {
     if tag.is_empty() { repository.to_owned() } else { format!("{repository}:{tag}") }
 }
 

@@ -33,6 +33,16 @@ impl Engine {
 
     async fn pause_whole(&self, container: &Container) -> Result<(), PauseError> {
         let _turn = container.turn().await?;
+        self.pause_now(container).await
+    }
+
+    async fn unpause_whole(&self, container: &Container) -> Result<(), PauseError> {
+        let _turn = container.turn().await?;
+        self.unpause_now(container).await
+    }
+
+    /// Freezes a container whose turn is held.
+    pub(super) async fn pause_now(&self, container: &Container) -> Result<(), PauseError> {
         let id = container.id.to_string();
         let mut record = Record::clone(&container.record());
         record.state = match record.state {
@@ -51,8 +61,8 @@ impl Engine {
         Ok(self.keep(container, record).await?)
     }
 
-    async fn unpause_whole(&self, container: &Container) -> Result<(), PauseError> {
-        let _turn = container.turn().await?;
+    /// Thaws a container whose turn is held.
+    pub(super) async fn unpause_now(&self, container: &Container) -> Result<(), PauseError> {
         let id = container.id.to_string();
         let mut record = Record::clone(&container.record());
         record.state = match record.state {

@@ -1,7 +1,6 @@
 //! One blob to a registry: found there, taken from another repository there, or sent.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ use super::event::{Events, Stage};
 use super::manifest::{Descriptor, GZIP_LAYER, ZSTD_LAYER};
 use super::retry::Attempts;
 use super::session::{Session, refused};
-use crate::compression::{is_compressed, is_zstd};
+use crate::compression;
 use crate::content::{Scratch, StageError};
 use crate::store::Reads;
 use crate::store::record::{self, Place};
@@ -106,10 +105,12 @@ impl Sending {
 
     /// What the blob of a layer is in a manifest, and whether it is compressed as it is here.
     fn kind(&self, layer: &Layer) -> Result<(&'static str, bool), PushError> {
-        let mut first = Vec::new();
-        File::open(self.images.content.path(layer.blob))?.take(4).read_to_end(&mut first)?;
-        let media_type = if is_zstd(&first) { ZSTD_LAYER } else { GZIP_LAYER };
-        Ok((media_type, is_compressed(&first)))
+        let mut blob = File::open(self.images.content.path(layer.blob))?;
+        Ok(match compression::Compression::of(&mut blob)? {
+            compression::Compression::Zstd => (ZSTD_LAYER, true),
+            compression::Compression::Gzip => (GZIP_LAYER, true),
+            compression::Compression::None => (GZIP_LAYER, false),
+        })
     }
 
     /// Where this registry has the layer, as far as is known: this repository first.

@@ -1,6 +1,7 @@
 //! Why a layer could not be unpacked.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -46,6 +47,10 @@ pub enum EntryError {
     TooLarge { size: u64, limit: u64 },
     #[error("the layer has more than {limit} entries")]
     TooMany { limit: u64 },
+    #[error("cannot overwrite directory {path:?} with non-directory")]
+    OverDirectory { path: PathBuf },
+    #[error("cannot overwrite non-directory {path:?} with directory")]
+    OverOther { path: PathBuf },
     #[error(transparent)]
     Archive(#[from] TapeError),
     #[error("the file system refused it")]
@@ -59,6 +64,16 @@ impl EntryError {
             Some(EXDEV | ELOOP) => Self::ThroughLink,
             _ if error.kind() == io::ErrorKind::NotADirectory => Self::ThroughFile,
             _ => Self::Io(error),
+        }
+    }
+
+    /// Refuses to make something else of a directory, or a directory of something else.
+    pub(super) fn check_kinds(path: &Path, is_directory: bool, becomes_one: bool) -> Result<(), Self> {
+        let path = || Path::new("/").join(path);
+        match (is_directory, becomes_one) {
+            (true, false) => Err(Self::OverDirectory { path: path() }),
+            (false, true) => Err(Self::OverOther { path: path() }),
+            (true, true) | (false, false) => Ok(()),
         }
     }
 

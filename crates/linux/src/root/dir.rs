@@ -92,6 +92,12 @@ impl Dir {
         Status::of(self.as_fd())
     }
 
+    /// Whether nothing can be written here: by this mount or by the file system.
+    pub fn is_read_only(&self) -> io::Result<bool> {
+        use rustix::fs::StatVfsMountFlags;
+        Ok(rustix::fs::fstatvfs(&self.fd)?.f_flag.contains(StatVfsMountFlags::RDONLY))
+    }
+
     /// Sets an extended attribute of the directory itself.
     pub fn set_own_xattr(&self, key: &OsStr, value: &[u8]) -> io::Result<()> {
         Ok(rustix::fs::fsetxattr(&self.fd, key, value, XattrFlags::empty())?)

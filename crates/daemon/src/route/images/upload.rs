@@ -1,35 +1,28 @@
 //! Archives that come in: load and import.
 //!
-//! The image store reads from a thread that may block; the body arrives in a task. Between them is a short queue.
-//! Progress of a load goes the other way, into the answer, whose status is sent before anything is known to be right:
-//! what goes wrong is its last line. An import has none, so that its status says how it went. The body is read to its
-//! end whatever happens, so that the client reads the answer; one that says nothing for too long has ended.
+//! The image store reads from a thread that may block. Progress of a load goes the other way, into the answer, whose
+//! status is sent before anything is known to be right: what goes wrong is its last line. An import has none, so that
+//! its status says how it went.
 
-use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Duration;
 
 use api::progress::Progress;
 use axum::body::Body;
 use axum::response::Response;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use engine::image::{ImageConfig, ImportOptions, LoadError, Reference};
-use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
-use tracing::{Instrument, Span};
 
 use crate::app::App;
 use crate::convert::{changes, image};
 use crate::http::answer::{Answer, Refusal, streaming};
 use crate::http::query::Query;
+use crate::http::reader::Reader;
 use crate::http::stream::{body, line};
 
-/// Pieces of a body that wait to be read, and lines that wait to be sent.
+/// Lines that wait to be sent.
 const QUEUE: usize = 16;
-/// How long a body may say nothing before it is given up: a thread waits for it.
-const SILENCE: Duration = Duration::from_mins(5);
 
 /// Loads the images of an archive.
 pub(super) fn load(app: &App, archive: Body, is_loud: bool) -> Response {
@@ -122,13 +115,8 @@ impl<T: Send + 'static> Work<T> {
         archive: Body,
         work: impl FnOnce(Reader) -> T + Send + 'static,
     ) -> Self {
-        let (pieces, incoming) = mpsc::channel(QUEUE);
-        let reader = Reader { pieces: incoming, piece: Bytes::new() };
-        let reading = feed(archive, pieces, SILENCE).instrument(Span::current());
-        Self {
-            reading: app.hijacks.tasks.spawn(reading),
-            working: app.hijacks.tasks.spawn_blocking(move || work(reader)),
-        }
+        let (reader, reading) = Reader::of(app, archive);
+        Self { reading, working: app.hijacks.tasks.spawn_blocking(move || work(reader)) }
     }
 
     /// Waits for both.
@@ -136,70 +124,5 @@ impl<T: Send + 'static> Work<T> {
         let result = self.working.await;
         drop(self.reading.await);
         result.map_err(|_| Refusal::lost())
-    }
-}
-
-/// Carries the body to the reader, and on to its end when nobody reads any more.
-async fn feed(mut archive: Body, pieces: mpsc::Sender<io::Result<Bytes>>, silence: Duration) {
-    let mut is_read = true;
-    loop {
-        let piece = match timeout(silence, archive.frame()).await {
-            Ok(None) => return,
-            Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => Ok(data),
-                Err(_trailers) => continue,
-            },
-            Ok(Some(Err(error))) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)),
-            Err(_) => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("nothing of the body came for {} seconds", silence.as_secs()),
-            )),
-        };
-        let is_broken = piece.is_err();
-        is_read = is_read && pieces.send(piece).await.is_ok();
-        if is_broken {
-            return;
-        }
-    }
-}
-
-/// A body as something that can be read by a thread.
-pub(in crate::route) struct Reader {
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
-    piece: Bytes,
-}
-
-impl Read for Reader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.piece = piece?,
-                None => return Ok(0),
-            }
-        }
-        let length = buffer.len().min(self.piece.len());
-        self.piece.copy_to_slice(&mut buffer[..length]);
-        Ok(length)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_body_that_falls_silent_is_given_up() {
-        let (sender, mut receiver) = mpsc::channel::<io::Result<Bytes>>(1);
-        let stream = futures_util::stream::poll_fn(move |context| receiver.poll_recv(context));
-        let (pieces, mut read) = mpsc::channel(QUEUE);
-        let feeding = feed(Body::from_stream(stream), pieces, Duration::from_millis(20));
-        let reading = async {
-            sender.send(Ok(Bytes::from_static(b"begun"))).await.expect("somebody reads");
-            assert_eq!(read.recv().await.expect("a piece").expect("bytes"), "begun");
-            let error = read.recv().await.expect("an end").expect_err("nothing more was sent");
-            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-            assert!(read.recv().await.is_none());
-        };
-        tokio::join!(feeding, reading);
     }
 }
