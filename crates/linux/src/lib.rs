@@ -7,6 +7,7 @@ pub mod announce;
 pub mod cgroup;
 pub mod claim;
 pub mod conntrack;
+pub mod datagram;
 pub mod inotify;
 pub mod loop_device;
 pub mod mount;

@@ -304,6 +304,8 @@ pub enum Expr {
     MetaSet { key: MetaKey, sreg: Reg },
     /// Loads bytes of the packet.
     Payload { base: PayloadBase, offset: u32, len: u32, dreg: Reg },
+    /// Writes bytes of the packet; `checksum` is where the Internet checksum over them is.
+    PayloadSet { base: PayloadBase, offset: u32, len: u32, sreg: Reg, checksum: Option<u32> },
     /// Goes on if the registers compare like this with `data`.
     Cmp { op: CmpOp, sreg: Reg, data: Vec<u8> },
     /// Goes on if the registers are between two values, both included, or are not.

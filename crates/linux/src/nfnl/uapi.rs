@@ -165,6 +165,9 @@ pub(crate) mod expr {
     pub(crate) const PAYLOAD_BASE: u16 = 2;
     pub(crate) const PAYLOAD_OFFSET: u16 = 3;
     pub(crate) const PAYLOAD_LEN: u16 = 4;
+    pub(crate) const PAYLOAD_SREG: u16 = 5;
+    pub(crate) const PAYLOAD_CSUM_TYPE: u16 = 6;
+    pub(crate) const PAYLOAD_CSUM_OFFSET: u16 = 7;
 
     pub(crate) const META_DREG: u16 = 1;
     pub(crate) const META_KEY: u16 = 2;

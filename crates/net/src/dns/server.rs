@@ -1,5 +1,6 @@
 //! The server of one sandbox: its loops over UDP and TCP.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,11 +10,12 @@ use cnm::files::Upstream;
 use cnm::names::{Answer, Question, View};
 use cnm::{Model, SandboxId};
 use domain::base::iana::Rcode;
+use linux::datagram::{AT_ONCE, Incoming, Outgoing};
 use linux::netns::Netns;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Duration, sleep, timeout};
 
 use super::forward::Forwarder;
@@ -93,9 +95,9 @@ impl Server {
 
     /// Starts to serve. Everything that is started ends with `tasks`.
     pub(super) fn spawn(self: Arc<Self>, sockets: Sockets, tasks: &mut JoinSet<()>) -> io::Result<()> {
-        let udp = Arc::new(UdpSocket::from_std(sockets.udp)?);
+        let udp = Datagrams::new(Arc::clone(&self), UdpSocket::from_std(sockets.udp)?);
         let tcp = TcpListener::from_std(sockets.tcp)?;
-        tasks.spawn(Arc::clone(&self).serve_udp(udp));
+        tasks.spawn(udp.serve());
         tasks.spawn(self.serve_tcp(tcp));
         Ok(())
     }
@@ -131,37 +133,10 @@ impl Server {
         self.forwarder.ask(bytes, transport).await
     }
 
-    async fn serve_udp(self: Arc<Self>, socket: Arc<UdpSocket>) {
-        let (mut open, mut buffer, mut known) = (JoinSet::new(), [0; QUERY], self.knowledge());
-        loop {
-            let (len, client) = match socket.recv_from(&mut buffer).await {
-                Ok(received) => received,
-                Err(error) => {
-                    tracing::warn!(sandbox = %self.sandbox, %error, "the resolver cannot receive");
-                    sleep(REST).await;
-                    continue;
-                }
-            };
-            while open.try_join_next().is_some() {}
-            match self.next(&mut known, &buffer[..len], Transport::Udp) {
-                Next::Nothing => {}
-                Next::Reply(reply) => send(&socket, &reply, client).await,
-                Next::Forward(query) if open.len() >= OPEN => {
-                    send(&socket, &query.failure(Rcode::REFUSED), client).await;
-                }
-                Next::Forward(_) => {
-                    let (server, socket) = (Arc::clone(&self), Arc::clone(&socket));
-                    let query: Box<[u8]> = buffer[..len].into();
-                    open.spawn(async move { server.forward_udp(&socket, &query, client).await });
-                }
-            }
-        }
-    }
-
     async fn forward_udp(&self, socket: &UdpSocket, bytes: &[u8], client: SocketAddr) {
         let reply = self.forward(bytes, Transport::Udp).await.or_else(|| failure(bytes));
         if let Some(reply) = reply {
-            send(socket, &reply, client).await;
+            drop(socket.send_to(&reply, client).await.inspect_err(unsent));
         }
     }
 
@@ -200,6 +175,89 @@ impl Server {
     }
 }
 
+thread_local! {
+    /// Where questions are received: nobody waits between that and their answers.
+    static ROOM: RefCell<Incoming> = RefCell::new(Incoming::new(QUERY));
+}
+
+/// The loop over UDP. It answers all that is there by now, then lets others have a turn.
+#[derive(Debug)]
+struct Datagrams {
+    server: Arc<Server>,
+    socket: Arc<UdpSocket>,
+    known: Knowledge,
+    replies: Outgoing,
+    /// Questions for others.
+    open: JoinSet<()>,
+}
+
+/// What may be there after some was received.
+#[derive(Clone, Copy, Debug)]
+enum Left {
+    Nothing,
+    Perhaps,
+}
+
+impl Datagrams {
+    fn new(server: Arc<Server>, socket: UdpSocket) -> Self {
+        let (known, socket) = (server.knowledge(), Arc::new(socket));
+        Self { server, socket, known, replies: Outgoing::default(), open: JoinSet::new() }
+    }
+
+    async fn serve(mut self) {
+        loop {
+            let received = match self.socket.readable().await {
+                Ok(()) => ROOM.with_borrow_mut(|room| self.receive(room)),
+                Err(error) => Err(error),
+            };
+            while !self.replies.is_empty() {
+                let replies = &mut self.replies;
+                let sent = self.socket.async_io(Interest::WRITABLE, || replies.send(&*self.socket)).await;
+                sent.unwrap_or_else(|error| unsent(&error));
+            }
+            match received {
+                Ok(Left::Nothing) => {}
+                Ok(Left::Perhaps) => yield_now().await,
+                Err(error) => {
+                    tracing::warn!(sandbox = %self.server.sandbox, %error, "the resolver cannot receive");
+                    sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    /// Receives what is there by now, and decides.
+    fn receive(&mut self, room: &mut Incoming) -> io::Result<Left> {
+        let received = self.socket.try_io(Interest::READABLE, || match room.receive(&*self.socket)? {
+            AT_ONCE => Ok(Left::Perhaps),
+            // Nothing is left: the same as having to wait.
+            _ => Err(io::ErrorKind::WouldBlock.into()),
+        });
+        let left = match received {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Left::Nothing,
+            received => received?,
+        };
+        while self.open.try_join_next().is_some() {}
+        room.iter().for_each(|(query, client)| self.answer(query, client));
+        Ok(left)
+    }
+
+    fn answer(&mut self, bytes: &[u8], client: SocketAddr) {
+        let reply = match self.server.next(&mut self.known, bytes, Transport::Udp) {
+            Next::Nothing => return,
+            Next::Reply(reply) => reply,
+            Next::Forward(query) if self.open.len() >= OPEN => query.failure(Rcode::REFUSED),
+            Next::Forward(_) => {
+                let (server, socket) = (Arc::clone(&self.server), Arc::clone(&self.socket));
+                let query: Box<[u8]> = bytes.into();
+                self.open.spawn(async move { server.forward_udp(&socket, &query, client).await });
+                return;
+            }
+        };
+        self.replies.push(client, |bytes| bytes.extend(reply));
+    }
+}
+
 /// What to say when nobody answers.
 fn failure(bytes: &[u8]) -> Option<Vec<u8>> {
     match read(bytes) {
@@ -210,10 +268,8 @@ fn failure(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A reply that cannot be sent is one that nobody waits for any more.
-async fn send(socket: &UdpSocket, reply: &[u8], client: SocketAddr) {
-    if let Err(error) = socket.send_to(reply, client).await {
-        tracing::debug!(%client, %error, "a reply could not be sent");
-    }
+fn unsent(error: &io::Error) {
+    tracing::debug!(%error, "a reply could not be sent");
 }
 
 pub(super) async fn read_query(stream: &mut TcpStream) -> Option<Vec<u8>> {

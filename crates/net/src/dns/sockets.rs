@@ -6,26 +6,27 @@ use std::thread;
 
 use cnm::files::RESOLVER;
 use ipnet::{IpNet, Ipv4Net};
-use linux::conntrack::{self, Conntrack};
 use linux::netns::Netns;
 use linux::nfnl::{
-    Base, Batch, Chain, ChainType, CmpOp, End, Expr, Family, Hook, Is, NatKind, Nfnl, PayloadBase, Reg, Rule,
-    Table, Verdict,
+    Base, Batch, Chain, ChainType, CmpOp, End, Expr, Family, Hook, Is, Nfnl, PayloadBase, Reg, Rule, Table,
+    Verdict,
 };
 
 use super::DnsError;
 
 /// The table inside a sandbox that leads port 53 to the resolver.
 const TABLE: &str = "tombolo_dns";
-const CHAIN: &str = "output";
+/// Leads questions to the resolver's port, and shows its replies as from port 53.
+const THERE: &str = "there";
+const BACK: &str = "back";
 /// Keeps from clients that nobody listens: a resolver that is refused gives up at once, one
 /// that hears nothing asks again, and by then the next engine is there.
 const SILENCE: &str = "silence";
 /// The port of DNS.
 pub(super) const PORT: u16 = 53;
-/// `NF_IP_PRI_NAT_DST`.
-const PRIORITY: i32 = -100;
-/// `NF_IP_PRI_FILTER`.
+/// `NF_IP_PRI_RAW`, `NF_IP_PRI_MANGLE` and `NF_IP_PRI_FILTER`: before connection tracking, after it, last.
+const RAW: i32 = -300;
+const MANGLE: i32 = -150;
 const FILTER: i32 = 0;
 /// `ICMP_DEST_UNREACH`.
 const UNREACHABLE: u8 = 3;
@@ -33,6 +34,9 @@ const UNREACHABLE: u8 = 3;
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+/// Where the checksum is in the headers of UDP and TCP.
+const UDP_CHECKSUM: u32 = 6;
+const TCP_CHECKSUM: u32 = 16;
 
 /// Room for a burst of thousands of queries that come before one is read, in bytes.
 const BURST: usize = 4 * 1024 * 1024;
@@ -91,24 +95,20 @@ impl Redirection {
             None => Self { netns: netns.try_clone()?, nfnl: Some(Nfnl::open().map_err(DnsError::Netlink)?) },
         };
         let table = Table::new(Family::Ip, TABLE);
-        let is_there = redirection.nfnl().chains(&table).is_ok_and(|chains| !chains.is_empty());
-        let to = |protocol, port| {
-            Rule::new(CHAIN)
-                .addr(End::Destination, Is::Equal, address())
-                .l4proto(Is::Equal, protocol)
-                .port(End::Destination, Is::Equal, PORT)
-                .nat(NatKind::Destination, RESOLVER.into(), Some(port))
-        };
         let mut batch = Batch::new();
         batch.destroy_table(&table).add_table(&table);
-        batch.add_chain(&table, &Chain::base(CHAIN, Base::new(ChainType::Nat, Hook::Output, PRIORITY)));
-        batch.add_rule(&table, &to(UDP, udp)).add_rule(&table, &to(TCP, tcp));
-        batch.add_chain(&table, &Chain::base(SILENCE, Base::new(ChainType::Filter, Hook::Output, FILTER)));
+        for (chain, priority) in [(THERE, RAW), (BACK, MANGLE), (SILENCE, FILTER)] {
+            let base = Base::new(ChainType::Filter, Hook::Output, priority);
+            batch.add_chain(&table, &Chain::base(chain, base));
+        }
+        for (protocol, checksum, port) in [(UDP, UDP_CHECKSUM, udp), (TCP, TCP_CHECKSUM, tcp)] {
+            let there = of_resolver(THERE, End::Destination, protocol, PORT);
+            let back = of_resolver(BACK, End::Source, protocol, port);
+            batch.add_rule(&table, &there.set_port(End::Destination, port, checksum));
+            batch.add_rule(&table, &back.set_port(End::Source, PORT, checksum));
+        }
         batch.add_rule(&table, &silence());
         redirection.nfnl().commit(batch).map_err(DnsError::Redirect)?;
-        if is_there {
-            forget_flows();
-        }
         Ok(redirection)
     }
 
@@ -132,20 +132,9 @@ impl Drop for Redirection {
     }
 }
 
-/// Lets processes that ask from one port for ever find the new sockets.
-fn forget_flows() {
-    let filter = conntrack::Filter {
-        original: conntrack::Ends {
-            destination: Some(RESOLVER.into()),
-            destination_port: Some(PORT),
-            ..conntrack::Ends::default()
-        },
-        ..conntrack::Filter::default()
-    };
-    let forgotten = Conntrack::open().map(|mut conntrack| conntrack.flow_del_matching(&filter));
-    if !matches!(forgotten, Ok(Ok(_))) {
-        tracing::warn!(?forgotten, "processes may ask a resolver that is gone for half a minute");
-    }
+/// A test of packets to or from a port of the resolver's address.
+fn of_resolver(chain: &str, end: End, protocol: u8, port: u16) -> Rule {
+    Rule::new(chain).addr(end, Is::Equal, address()).l4proto(Is::Equal, protocol).port(end, Is::Equal, port)
 }
 
 /// Drops what would tell a client that nobody listens.

@@ -144,6 +144,7 @@ fn run(exprs: &[Expr], packet: &Packet) -> (Match, Option<Verdict>) {
             Expr::Lookup { .. } | Expr::Limit(_) => Match::Maybe,
             Expr::Unknown(name) if name == "match" => Match::Maybe,
             Expr::MetaSet { .. }
+            | Expr::PayloadSet { .. }
             | Expr::CtSet { .. }
             | Expr::Nat { .. }
             | Expr::Masquerade { .. }

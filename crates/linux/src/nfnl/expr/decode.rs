@@ -114,11 +114,14 @@ impl<'a> Fields<'a> {
     fn payload(self) -> Known<Expr> {
         let base = self.be32(attr::PAYLOAD_BASE)?.and_then(PayloadBase::from_number);
         let (offset, len) = (self.be32(attr::PAYLOAD_OFFSET)?, self.be32(attr::PAYLOAD_LEN)?);
-        let dreg = self.reg(attr::PAYLOAD_DREG)?;
-        let (Some(base), Some(offset), Some(len), Some(dreg)) = (base, offset, len, dreg) else {
-            return Ok(None);
-        };
-        Ok(Some(Expr::Payload { base, offset, len, dreg }))
+        let (Some(base), Some(offset), Some(len)) = (base, offset, len) else { return Ok(None) };
+        if let Some(sreg) = self.reg(attr::PAYLOAD_SREG)? {
+            let kind = self.be32(attr::PAYLOAD_CSUM_TYPE)?.unwrap_or_default();
+            let at = self.be32(attr::PAYLOAD_CSUM_OFFSET)?.unwrap_or_default();
+            let checksum = (kind == 1).then_some(at);
+            return Ok((kind <= 1).then_some(Expr::PayloadSet { base, offset, len, sreg, checksum }));
+        }
+        Ok(self.reg(attr::PAYLOAD_DREG)?.map(|dreg| Expr::Payload { base, offset, len, dreg }))
     }
 
     fn cmp(self) -> Known<Expr> {

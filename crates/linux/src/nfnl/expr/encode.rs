@@ -34,7 +34,7 @@ impl Expr {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Meta { .. } | Self::MetaSet { .. } => "meta",
-            Self::Payload { .. } => "payload",
+            Self::Payload { .. } | Self::PayloadSet { .. } => "payload",
             Self::Cmp { .. } => "cmp",
             Self::Range { .. } => "range",
             Self::Bitwise { .. } => "bitwise",
@@ -83,9 +83,11 @@ impl Expr {
             Self::Cmp { .. } | Self::Range { .. } | Self::Bitwise { .. } | Self::Lookup { .. } => {
                 self.encode_test(out);
             }
-            Self::Verdict(_) | Self::Nat { .. } | Self::Masquerade { .. } | Self::Redirect { .. } => {
-                self.encode_action(out);
-            }
+            Self::PayloadSet { .. }
+            | Self::Verdict(_)
+            | Self::Nat { .. }
+            | Self::Masquerade { .. }
+            | Self::Redirect { .. } => self.encode_action(out),
         }
     }
 
@@ -141,6 +143,14 @@ impl Expr {
     }
 
     fn encode_action(&self, out: &mut Writer) {
+        if let Self::PayloadSet { base, offset, len, sreg, checksum } = self {
+            out.be32(attr::PAYLOAD_SREG, sreg.number());
+            out.be32(attr::PAYLOAD_BASE, base.number());
+            out.be32(attr::PAYLOAD_OFFSET, *offset);
+            out.be32(attr::PAYLOAD_LEN, *len);
+            out.be32(attr::PAYLOAD_CSUM_TYPE, u32::from(checksum.is_some()));
+            out.be32(attr::PAYLOAD_CSUM_OFFSET, checksum.unwrap_or_default());
+        }
         if let Self::Verdict(verdict) = self {
             out.be32(attr::IMMEDIATE_DREG, VERDICT_REGISTER);
             out.nest(attr::IMMEDIATE_DATA, |out| verdict.encode(out));

@@ -307,6 +307,24 @@ impl Rule {
             .expr(Expr::Redirect { port: Some(Reg::FIRST.into()), flags: 0 })
     }
 
+    /// `udp dport set PORT`, `tcp sport set PORT`: without connection tracking. After a test of
+    /// the protocol; its checksum is `checksum` bytes behind the beginning of its header.
+    #[must_use]
+    pub fn set_port(self, end: End, port: u16, checksum: u32) -> Self {
+        let (base, sreg) = (PayloadBase::Transport, Reg::FIRST);
+        let offset = match end {
+            End::Source => 0,
+            End::Destination => 2,
+        };
+        self.expr(Expr::Immediate { dreg: sreg, data: port.to_be_bytes().to_vec() }).expr(Expr::PayloadSet {
+            base,
+            offset,
+            len: 2,
+            sreg,
+            checksum: Some(checksum),
+        })
+    }
+
     /// `meta mark set VALUE`.
     #[must_use]
     pub fn set_mark(self, value: u32) -> Self {

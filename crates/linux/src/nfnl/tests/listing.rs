@@ -233,6 +233,14 @@ fn rules_that_filter() {
                 "tcp dport 80 tcp sport != 9 drop",
             ),
             (drop_(rule().l4proto(Equal, UDP).port_range(Destination, Equal, 7, 9)), "udp dport 7-9 drop"),
+            (
+                rule().l4proto(Equal, UDP).port(Destination, Equal, 53).set_port(Destination, 5353, 6),
+                "udp dport 53 udp dport set 5353",
+            ),
+            (
+                rule().l4proto(Equal, TCP).port(Source, Equal, 5353).set_port(Source, 53, 16),
+                "tcp sport 5353 tcp sport set 53",
+            ),
             (drop_(rule().ct_state(ct_state::INVALID)), "ct state 0x1 drop"),
             (
                 rule().ct_state(ct_state::ESTABLISHED | ct_state::RELATED).verdict(Verdict::Accept),
