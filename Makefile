@@ -17,7 +17,7 @@ RELEASE := target/release/tombolo
 # and `bridge-utils` let tests look at the kernel with somebody else's eyes.
 TEST_PACKAGES  := gcc libc6-dev busybox-static nftables iproute2 bridge-utils curl ca-certificates python3 tini netbase \
 	e2fsprogs xfsprogs btrfs-progs docker-registry openssl skopeo umoci
-BENCH_PACKAGES := docker.io containerd runc iptables
+BENCH_PACKAGES := docker.io containerd runc iptables dnsperf
 
 .PHONY: all demo test check soak bench install uninstall setup setup-bench test-vm golden clean
 

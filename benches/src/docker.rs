@@ -111,8 +111,9 @@ fn dockerd(root: &Path, cgroup: &str) -> Command {
     command
 }
 
+/// A peer's program.
 #[expect(clippy::disallowed_methods, reason = "the peer is a program, and the benchmark starts it")]
-fn program(name: &str) -> Command {
+pub(crate) fn program(name: &str) -> Command {
     Command::new(name)
 }
 

@@ -1,8 +1,9 @@
 //! The two engines, each on a machine of its own, behind the same API.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
+use linux::netns::Netns;
 use serde_json::{Value, json};
 use testkit::{
     Machine, images,
@@ -84,11 +85,19 @@ impl Engine {
 
     /// What its processes hold, in bytes, without what runs in containers.
     pub(crate) fn memory(&self) -> u64 {
-        let pids = match &self.seat {
+        process::memory(&self.pids())
+    }
+
+    /// How long its processes have worked.
+    pub(crate) fn processor_time(&self) -> Duration {
+        process::processor_time(&self.pids())
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        match &self.seat {
             Seat::Theirs(docker) => docker.pids(),
             Seat::Ours(machine, _) => machine.engine_pid().map(process::beside).unwrap_or_default(),
-        };
-        process::memory(&pids)
+        }
     }
 
     /// What it has logged, for the message when it fails.
@@ -110,11 +119,23 @@ impl Engine {
         }
     }
 
-    /// Creates a container that sleeps, and returns its id. `ports` are published from 20,000 on.
-    pub(crate) fn create(&mut self, network: &str, ports: u16) -> Result<String> {
-        let answer = self.client.post("/containers/create", &sleeper(network, ports))?;
+    /// Creates a container that sleeps, and returns its id.
+    pub(crate) fn create(&mut self, network: &str, publish: Publish) -> Result<String> {
+        let answer = self.client.post("/containers/create", &sleeper(network, publish))?;
         let id = answer["Id"].as_str().context("a container without an id")?;
         Ok(id.to_owned())
+    }
+
+    /// The network namespace it works in, which is a host to its containers.
+    pub(crate) fn netns(&self) -> Result<Netns> {
+        netns(*self.pids().first().context("no engine")?)
+    }
+
+    /// The network namespace of a running container.
+    pub(crate) fn inside(&mut self, container: &str) -> Result<Netns> {
+        let state = self.client.get(&format!("/containers/{container}/json"))?;
+        let pid = state["State"]["Pid"].as_u64().context("a running container without a process")?;
+        netns(u32::try_from(pid)?)
     }
 
     /// Starts a container.
@@ -143,12 +164,62 @@ impl Engine {
     }
 }
 
+fn netns(pid: u32) -> Result<Netns> {
+    Ok(Netns::open(Path::new(&format!("/proc/{pid}/ns/net")))?)
+}
+
+/// The first port of the host that is published.
+pub(crate) const FIRST_PORT: u16 = 20_001;
+
+/// What a container publishes, from [`FIRST_PORT`] on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Publish {
+    Nothing,
+    /// So many ports of TCP, each to one of its own, as `-p 20001-21000:1-1000` does.
+    Tcp(u16),
+    /// The same of UDP.
+    Udp(u16),
+    /// So many ports of TCP that all lead to port 1, so that they are no range.
+    Single(u16),
+}
+
+impl fmt::Display for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("no ports"),
+            Self::Tcp(1) => f.write_str("1 port"),
+            Self::Tcp(count) | Self::Single(count) => write!(f, "{count} ports"),
+            Self::Udp(count) => write!(f, "{count} UDP ports"),
+        }
+    }
+}
+
+impl Publish {
+    /// How many ports of the host.
+    pub(crate) fn count(self) -> u16 {
+        match self {
+            Self::Nothing => 0,
+            Self::Tcp(count) | Self::Udp(count) | Self::Single(count) => count,
+        }
+    }
+
+    /// The ports of the container with those of the host, as the API has it.
+    fn bindings(self) -> serde_json::Map<String, Value> {
+        let outer =
+            (FIRST_PORT..).take(self.count().into()).map(|port| json!({ "HostPort": port.to_string() }));
+        let each = |protocol: &'static str| (1..).map(move |port: u16| format!("{port}/{protocol}"));
+        match self {
+            Self::Single(_) => [("1/tcp".to_owned(), outer.collect())].into_iter().collect(),
+            Self::Udp(_) => each("udp").zip(outer.map(|port| json!([port]))).collect(),
+            Self::Nothing | Self::Tcp(_) => each("tcp").zip(outer.map(|port| json!([port]))).collect(),
+        }
+    }
+}
+
 /// A container that sleeps and dies at once when it is stopped, so that no grace is measured.
-fn sleeper(network: &str, ports: u16) -> Value {
-    let inner = (1..=ports).map(|port| format!("{port}/tcp"));
-    let exposed: serde_json::Map<_, _> = inner.clone().map(|port| (port, json!({}))).collect();
-    let outer = (20_001..=20_000 + ports).map(|port| json!([{ "HostPort": port.to_string() }]));
-    let bindings: serde_json::Map<_, _> = inner.zip(outer).collect();
+fn sleeper(network: &str, publish: Publish) -> Value {
+    let bindings = publish.bindings();
+    let exposed: serde_json::Map<_, _> = bindings.keys().map(|port| (port.clone(), json!({}))).collect();
     json!({
         "Image": IMAGE,
         "Cmd": ["sleep", "1000000"],
@@ -190,9 +261,13 @@ mod tests {
 
     #[test]
     fn a_sleeper_publishes_what_it_exposes() {
-        let two = sleeper("bridge", 2);
+        let two = sleeper("bridge", Publish::Tcp(2));
         assert_eq!(two["ExposedPorts"], json!({ "1/tcp": {}, "2/tcp": {} }));
         assert_eq!(two["HostConfig"]["PortBindings"]["2/tcp"], json!([{ "HostPort": "20002" }]));
-        assert_eq!(sleeper("none", 0)["HostConfig"]["PortBindings"], json!({}));
+        let bindings = |publish| sleeper("none", publish)["HostConfig"]["PortBindings"].clone();
+        assert_eq!(bindings(Publish::Nothing), json!({}));
+        assert_eq!(bindings(Publish::Udp(1)), json!({ "1/udp": [{ "HostPort": "20001" }] }));
+        let both = json!({ "1/tcp": [{ "HostPort": "20001" }, { "HostPort": "20002" }] });
+        assert_eq!(bindings(Publish::Single(2)), both);
     }
 }

@@ -139,6 +139,7 @@ pub(crate) fn factor(ratio: f64) -> String {
 #[expect(clippy::cast_precision_loss, reason = "a figure is printed with three digits")]
 fn readable(sample: u64, unit: Unit) -> String {
     let (small, large, steps) = match unit {
+        Unit::Nanoseconds if sample < 100_000 => ("µs", "ms", (1e3, 1e6)),
         Unit::Nanoseconds => ("ms", "s", (1e6, 1e9)),
         Unit::Bytes => ("KiB", "MiB", (1024.0, 1_048_576.0)),
     };
@@ -165,6 +166,7 @@ mod tests {
     #[test]
     fn figures_read_well() {
         let check = |sample, unit, expected| assert_eq!(readable(sample, unit), expected);
+        check(3_500, Unit::Nanoseconds, "3.50 µs");
         check(350_000, Unit::Nanoseconds, "0.35 ms");
         check(31_600_000_000, Unit::Nanoseconds, "31.6 s");
         check(162_000_000, Unit::Nanoseconds, "162 ms");

@@ -4,6 +4,7 @@
 //! turns, so that whatever else the machine does meets both. `make bench` runs this; the
 //! figures are printed and written to `target/bench.json`.
 
+mod bare;
 mod client;
 mod docker;
 mod engine;
@@ -11,6 +12,7 @@ mod figures;
 mod interrupt;
 mod names;
 mod process;
+mod scale;
 mod targets;
 mod work;
 
@@ -26,7 +28,8 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::{
-    engine::{Disk, Engine},
+    bare::Bare,
+    engine::{Disk, Engine, Publish},
     figures::Figures,
     targets::{TARGETS, Verdict},
     work::{Rounds, Work},
@@ -86,7 +89,8 @@ fn run(arguments: &Arguments) -> Result<Vec<String>> {
         versions.push(format!("{} {version}", engine.who));
     }
     progress(&format!("{}, {}", versions.join(", "), machine()));
-    measure(&mut work, arguments);
+    let mut bare = Bare::new(disk.as_ref().map(|disk| disk.directory("bare")).transpose()?.as_deref())?;
+    measure(&mut work, &mut bare, arguments);
     ensure!(!interrupt::came(), "interrupted");
     let verdicts: Vec<Verdict> = TARGETS.iter().map(|target| target.judge(&work.figures)).collect();
     print(&work.figures, &verdicts);
@@ -122,27 +126,38 @@ fn engines(only: Option<Only>, program: &Path, disk: Option<&Disk>) -> Result<Ve
 }
 
 /// All the work there is.
-fn measure(work: &mut Work, arguments: &Arguments) {
+fn measure(work: &mut Work, bare: &mut Bare, arguments: &Arguments) {
     let repeat = if arguments.quick { 5 } else { arguments.repeat.max(1) };
     let some = |part: usize| repeat.div_ceil(part);
     work.idle();
     work.memory_per_container(10);
-    work.networks(Rounds::both(repeat));
+    work.networks(Rounds::both(repeat), bare);
     work.pull(Rounds::both(some(2)));
-    work.containers("none", 0, Rounds::both(repeat));
-    work.containers("bridge", 0, Rounds::both(repeat));
-    work.containers("bridge", 1, Rounds::both(repeat));
-    work.containers("bridge", 100, Rounds { tombolo: some(2), docker: some(4) });
+    work.containers("none", Publish::Nothing, Rounds::both(repeat));
+    work.containers("bridge", Publish::Nothing, Rounds::both(repeat));
+    work.containers("bridge", Publish::Tcp(1), Rounds::both(repeat));
+    work.containers("bridge", Publish::Tcp(100), Rounds { tombolo: some(2), docker: some(4) });
     // dockerd takes half a minute to start and more than a minute to remove each.
     let docker = if arguments.quick { 0 } else { some(20) };
-    work.containers("bridge", 1000, Rounds { tombolo: some(2), docker });
+    work.containers("bridge", Publish::Tcp(1000), Rounds { tombolo: some(2), docker });
     work.names(10, Rounds::both(repeat));
     work.names(1000, Rounds::both(repeat));
+    scale(work, repeat, arguments.quick);
+}
+
+/// What is to stay flat, most of it with our engine alone: dockerd would need hours.
+fn scale(work: &mut Work, repeat: usize, quick: bool) {
+    let ours = Rounds { tombolo: repeat, docker: 0 };
     work.crowd(0, Rounds::both(repeat));
-    work.crowd(100, Rounds { tombolo: repeat, docker: if arguments.quick { 0 } else { repeat } });
-    if !arguments.quick {
-        work.crowd(1000, Rounds { tombolo: repeat, docker: 0 });
+    work.crowd(100, if quick { ours } else { Rounds::both(repeat) });
+    if !quick {
+        work.crowd(1000, ours);
     }
+    work.beside_ports(10_000, ours);
+    work.containers("bridge", Publish::Udp(10_000), Rounds { tombolo: repeat.div_ceil(4), docker: 0 });
+    work.connections(1, Rounds::both(repeat));
+    work.connections(10_000, ours);
+    work.many_networks(500);
 }
 
 /// What an engine that failed has logged last.

@@ -1,7 +1,12 @@
 //! How fast the resolver of a container answers: questions by UDP from inside, many at once.
+//!
+//! Once by a client of ours, which sees each answer's time and what the engine's processes needed of the
+//! processors; once by DNS-OARC's dnsperf, which is other people's and asks from several sockets.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
+    fmt::Write,
+    fs,
     net::UdpSocket,
     path::PathBuf,
     time::{Duration, Instant},
@@ -12,7 +17,8 @@ use linux::netns::Netns;
 use serde_json::json;
 
 use crate::{
-    engine::Engine,
+    docker::program,
+    engine::{Engine, Publish},
     work::{Rounds, Work},
 };
 
@@ -22,6 +28,8 @@ const RESOLVER: &str = "127.0.0.11:53";
 const QUESTIONS: usize = 10_000;
 /// How many of them wait for their answers at any time.
 const AT_ONCE: usize = 32;
+/// How dnsperf asks: sockets, and questions under way in all.
+const DNSPERF: [&str; 4] = ["-c", "4", "-q", "64"];
 /// An answer that takes longer is lost.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The header of a question, without its id: one question, and others may be asked.
@@ -30,50 +38,89 @@ const HEADER: [u8; 10] = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 impl Work {
     /// Asks for that many names, which one container answers to.
     pub(crate) fn names(&mut self, count: usize, rounds: Rounds) {
-        let mut sockets = BTreeMap::new();
+        let mut askers = BTreeMap::new();
         self.alternate(&format!("{count} names"), rounds, |engine, figures| {
             let who = engine.who;
-            let socket = match sockets.entry(who.to_string()) {
+            let asker = match askers.entry(who.to_string()) {
                 Entry::Occupied(place) => place.into_mut(),
-                Entry::Vacant(place) => place.insert(asker(engine, count)?),
+                Entry::Vacant(place) => place.insert(Asker::new(engine, count)?),
             };
-            let (took, mut waited) = ask(socket, count)?;
+            let before = engine.processor_time();
+            let (took, mut waited) = ask(&asker.socket, count)?;
+            let worked = engine.processor_time().saturating_sub(before);
             waited.sort_unstable();
-            let each = took / u32::try_from(waited.len())?;
-            figures.took(&format!("time per question, {count} names"), who, each);
-            figures.took(
-                &format!("p99 of {AT_ONCE} questions at once, {count} names"),
-                who,
-                waited[waited.len() * 99 / 100],
-            );
-            crate::progress(&format!(
-                "{who}, {count} names: {:.0} questions a second",
-                1.0 / each.as_secs_f64()
-            ));
+            let (asked, p99) = (u32::try_from(waited.len())?, waited[waited.len() * 99 / 100]);
+            figures.took(&format!("time per question, {count} names"), who, took / asked);
+            figures.took(&format!("processor time per question, {count} names"), who, worked / asked);
+            figures.took(&format!("p99 of {AT_ONCE} questions at once, {count} names"), who, p99);
+            let each = asker.dnsperf(count)?;
+            figures.took(&format!("time per question of dnsperf, {count} names"), who, each);
             Ok(())
         });
     }
 }
 
-/// A socket inside a container beside one that answers to so many names.
-fn asker(engine: &mut Engine, count: usize) -> Result<UdpSocket> {
-    engine.client.post("/networks/create", &json!({ "Name": "bench", "CheckDuplicate": true }))?;
-    let aliases: Vec<_> = (0..count).map(name).collect();
-    let named = engine.create("bridge", 0)?;
-    engine.start(&named)?;
-    let connect = json!({ "Container": named, "EndpointConfig": { "Aliases": aliases } });
-    engine.client.post("/networks/bench/connect", &connect)?;
-    let asker = engine.create("bench", 0)?;
-    engine.start(&asker)?;
-    let state = engine.client.get(&format!("/containers/{asker}/json"))?;
-    let pid = state["State"]["Pid"].as_u64().context("a running container without a process")?;
-    let connected = || {
-        let socket = UdpSocket::bind("0.0.0.0:0")?;
-        socket.connect(RESOLVER)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        Ok::<_, std::io::Error>(socket)
-    };
-    Ok(Netns::open(&PathBuf::from(format!("/proc/{pid}/ns/net")))?.enter(connected)??)
+/// Somebody inside a container beside one that answers to names.
+#[derive(Debug)]
+struct Asker {
+    inside: Netns,
+    socket: UdpSocket,
+}
+
+impl Asker {
+    fn new(engine: &mut Engine, count: usize) -> Result<Self> {
+        engine.client.post("/networks/create", &json!({ "Name": "bench", "CheckDuplicate": true }))?;
+        let aliases: Vec<_> = (0..count).map(name).collect();
+        let named = engine.create("bridge", Publish::Nothing)?;
+        engine.start(&named)?;
+        let connect = json!({ "Container": named, "EndpointConfig": { "Aliases": aliases } });
+        engine.client.post("/networks/bench/connect", &connect)?;
+        let asker = engine.create("bench", Publish::Nothing)?;
+        engine.start(&asker)?;
+        let inside = engine.inside(&asker)?;
+        let connected = || {
+            let socket = UdpSocket::bind("0.0.0.0:0")?;
+            socket.connect(RESOLVER)?;
+            socket.set_read_timeout(Some(PATIENCE))?;
+            Ok::<_, std::io::Error>(socket)
+        };
+        let socket = inside.enter(connected)??;
+        Ok(Self { inside, socket })
+    }
+
+    /// Lets dnsperf ask for a second; returns its time per question.
+    fn dnsperf(&self, count: usize) -> Result<Duration> {
+        let names = Questions::new(count)?;
+        let mut command = program("dnsperf");
+        command.args(["-s", "127.0.0.11", "-l", "1", "-d"]).arg(&names.0).args(DNSPERF);
+        let output =
+            self.inside.enter(|| command.output())?.context("cannot start dnsperf: is it installed?")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let field = |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim);
+        let lost = field("Queries lost:").unwrap_or_default();
+        ensure!(lost.starts_with("0 "), "dnsperf lost {lost}");
+        let rate = field("Queries per second:").with_context(|| format!("dnsperf said:\n{text}"))?;
+        Ok(Duration::from_secs_f64(1.0 / rate.parse::<f64>()?))
+    }
+}
+
+/// A file with what dnsperf asks. Gone when it is dropped.
+struct Questions(PathBuf);
+
+impl Questions {
+    fn new(count: usize) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("tombolo-bench-names-{}", std::process::id()));
+        let mut text = String::new();
+        (0..count).try_for_each(|number| writeln!(text, "{} A", name(number)))?;
+        fs::write(&path, text)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Questions {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.0));
+    }
 }
 
 /// Asks for the names in turn; returns how long all of it took, and each answer.

@@ -1,6 +1,6 @@
 //! The processes of an engine, and what they hold.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -27,6 +27,17 @@ pub(crate) fn sharing(mounts: &PathBuf) -> Vec<u32> {
 /// counts once.
 pub(crate) fn memory(pids: &[u32]) -> u64 {
     pids.iter().filter_map(|pid| proportional_set_size(*pid)).sum()
+}
+
+/// How long all threads of these processes have worked.
+pub(crate) fn processor_time(pids: &[u32]) -> Duration {
+    let threads = |pid: &u32| fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    // Nanoseconds on a processor, nanoseconds of waiting for one, how often.
+    let worked = |thread: fs::DirEntry| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    };
+    Duration::from_nanos(pids.iter().flat_map(threads).filter_map(worked).sum())
 }
 
 fn proportional_set_size(pid: u32) -> Option<u64> {

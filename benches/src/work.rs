@@ -10,13 +10,17 @@ use serde_json::{Value, json};
 use testkit::archive::{self, Tar};
 
 use crate::{
-    engine::{Engine, Who},
+    bare::Bare,
+    engine::{Engine, Publish, Who},
     figures::Figures,
     interrupt,
 };
 
 /// What a running container without ports holds; taken from what one with ports holds.
 const PER_CONTAINER: &str = "memory per running container";
+
+/// What a connect costs without an engine.
+pub(crate) const BARE: &str = "bare connect and one write";
 
 /// How often each engine does something.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +103,8 @@ impl Work {
     }
 
     /// Creates networks, joins a running container to them, parts it, and removes them.
-    pub(crate) fn networks(&mut self, rounds: Rounds) {
+    /// Beside it, as often, what the kernel and the disk alone need for a connect.
+    pub(crate) fn networks(&mut self, rounds: Rounds, bare: &mut Bare) {
         let mut joiners = Joiners::default();
         self.alternate("networks", rounds, |engine, figures| {
             let who = engine.who;
@@ -108,6 +113,9 @@ impl Work {
             let took = time(|| engine.client.post("/networks/create", &create))?;
             figures.took("network create", who, took);
             connect(engine, figures, &container, "bench", "")?;
+            if who == Who::Tombolo {
+                figures.took(BARE, who, bare.connect()?);
+            }
             let took = time(|| engine.client.delete("/networks/bench"))?;
             figures.took("network remove", who, took);
             Ok(())
@@ -137,25 +145,24 @@ impl Work {
         });
     }
 
-    /// Creates, starts, stops and removes containers with that many published ports.
-    pub(crate) fn containers(&mut self, network: &str, ports: u16, rounds: Rounds) {
-        let what = match ports {
-            0 => network.to_owned(),
-            1 => "1 port".to_owned(),
-            _ => format!("{ports} ports"),
+    /// Creates, starts, stops and removes containers with these published ports.
+    pub(crate) fn containers(&mut self, network: &str, publish: Publish, rounds: Rounds) {
+        let what = match publish {
+            Publish::Nothing => network.to_owned(),
+            Publish::Tcp(_) | Publish::Udp(_) | Publish::Single(_) => publish.to_string(),
         };
         self.alternate(&format!("containers, {what}"), rounds, |engine, figures| {
             let who = engine.who;
             let before = engine.memory();
             let started = Instant::now();
-            let container = engine.create(network, ports)?;
+            let container = engine.create(network, publish)?;
             figures.took(&format!("create, {what}"), who, started.elapsed());
             let took = time(|| engine.start(&container))?;
             figures.took(&format!("start, {what}"), who, took);
-            if ports >= 100 {
+            if publish.count() >= 100 {
                 let bare = figures.median(PER_CONTAINER, who).unwrap_or_default();
                 let held = engine.memory().saturating_sub(before + bare);
-                figures.holds(&format!("memory of {ports} ports"), who, held);
+                figures.holds(&format!("memory of {publish}"), who, held);
             }
             let took = time(|| engine.stop_and_remove(&container))?;
             figures.took(&format!("stop+remove, {what}"), who, took);
@@ -168,7 +175,7 @@ impl Work {
         self.alternate("memory per container", Rounds::both(1), |engine, figures| {
             let before = engine.memory();
             for _ in 0..count {
-                let container = engine.create("bridge", 0)?;
+                let container = engine.create("bridge", Publish::Nothing)?;
                 engine.start(&container)?;
             }
             let held = engine.memory().saturating_sub(before) / u64::from(count);
@@ -181,12 +188,12 @@ impl Work {
     pub(crate) fn crowd(&mut self, endpoints: usize, rounds: Rounds) {
         let mut joiners = Joiners::default();
         self.alternate(&format!("crowd of {endpoints}"), rounds, |engine, figures| {
-            if !joiners.0.contains_key(&engine.who.to_string()) {
+            if joiners.is_empty_for(engine) {
                 let pool = json!({ "Config": [{ "Subnet": "10.99.0.0/16" }] });
                 let create = json!({ "Name": "bench", "CheckDuplicate": true, "IPAM": pool });
                 engine.client.post("/networks/create", &create)?;
                 for _ in 0..endpoints {
-                    let container = engine.create("bench", 0)?;
+                    let container = engine.create("bench", Publish::Nothing)?;
                     engine.start(&container)?;
                 }
             }
@@ -198,15 +205,21 @@ impl Work {
 
 /// A running container of each engine, which is plugged here and there.
 #[derive(Debug, Default)]
-struct Joiners(BTreeMap<String, String>);
+pub(crate) struct Joiners(BTreeMap<String, String>);
 
 impl Joiners {
-    fn of(&mut self, engine: &mut Engine) -> Result<String> {
+    /// Whether an engine has none yet.
+    pub(crate) fn is_empty_for(&self, engine: &Engine) -> bool {
+        !self.0.contains_key(&engine.who.to_string())
+    }
+
+    /// That of an engine.
+    pub(crate) fn of(&mut self, engine: &mut Engine) -> Result<String> {
         let who = engine.who.to_string();
         if let Some(container) = self.0.get(&who) {
             return Ok(container.clone());
         }
-        let container = engine.create("bridge", 0)?;
+        let container = engine.create("bridge", Publish::Nothing)?;
         engine.start(&container).context("no container to join with")?;
         self.0.insert(who, container.clone());
         Ok(container)
@@ -214,7 +227,7 @@ impl Joiners {
 }
 
 /// Joins a running container to a network and parts it again.
-fn connect(
+pub(crate) fn connect(
     engine: &mut Engine,
     figures: &mut Figures,
     container: &str,
@@ -229,7 +242,8 @@ fn connect(
     Ok(())
 }
 
-fn time<T>(act: impl FnOnce() -> Result<T>) -> Result<Duration> {
+/// How long something takes.
+pub(crate) fn time<T>(act: impl FnOnce() -> Result<T>) -> Result<Duration> {
     let started = Instant::now();
     act()?;
     Ok(started.elapsed())
