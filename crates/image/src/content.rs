@@ -1,4 +1,4 @@
-//! Blobs by their digest: written aside, synced, renamed; what has its name is complete.
+//! Blobs by their digest: written aside, renamed, synced before a record names them.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
@@ -38,14 +38,13 @@ impl Content {
         fs::read_to_string(self.path(digest))
     }
 
-    /// Takes a staged file for a blob. Its digest was computed while it was written.
+    /// Takes a staged file for a blob. Its digest was computed while it was written. It is safe on disk after the
+    /// next sync of the file system; until a record names it, a start removes it.
     pub(crate) fn adopt(&self, staged: &Staged) -> io::Result<()> {
         if self.contains(staged.digest) {
             return Ok(());
         }
-        File::open(&staged.path)?.sync_all()?;
-        fs::rename(&staged.path, self.path(staged.digest))?;
-        Dir::open(&self.blobs)?.sync()
+        fs::rename(&staged.path, self.path(staged.digest))
     }
 
     /// A blob that is in its place already.

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use testkit::{
-    Machine,
+    Machine, Place,
+    archive::{self, Tar},
+    fake_registry::FakeRegistry,
     registry::{Guard, PASSWORD, USER},
 };
 
@@ -62,6 +64,36 @@ fn what_one_command_line_pushes_the_other_pulls() -> Result<()> {
     ensure!(current.contains("Status: Image is up to date for localhost:5000/team/box:1"), "{current}");
     let by_digest = machine.docker(&format!("pull localhost:5000/team/box@{digest}")).ok()?;
     ensure!(by_digest.contains(&format!("{digest}: Pulling from team/box")), "{by_digest}");
+    Ok(())
+}
+
+#[test]
+fn an_image_keeps_its_digest_in_another_registry() -> Result<()> {
+    let machine = machine()?;
+    let _registry = machine.registry(OPEN, Guard::default())?;
+    let fake = FakeRegistry::start(&machine, Place::Host, "127.0.0.1:5001")?;
+    let (digest, _) = fake.image("app", "1", &[archive::shell()?, Tar::default().file("x", "x").finish()])?;
+    machine.docker("pull 127.0.0.1:5001/app:1").ok()?;
+    machine.docker("tag 127.0.0.1:5001/app:1 localhost:5000/copy:1").ok()?;
+    let pushed = machine.docker("push localhost:5000/copy:1").ok()?;
+    ensure!(pushed.contains(&format!("1: digest: {digest} size: ")), "{pushed}");
+    let found = machine.call("GET", "/distribution/localhost:5000/copy:1/json", "")?.ok()?;
+    ensure!(found["Descriptor"]["digest"] == digest, "{found}");
+    let refused = machine.docker("push --platform linux/s390x localhost:5000/copy:1");
+    ensure!(refused.stderr.contains("not for linux/s390x"), "{refused:?}");
+    Ok(())
+}
+
+#[test]
+fn a_terminal_shows_a_bar_for_each_layer() -> Result<()> {
+    let machine = machine()?;
+    let fake = FakeRegistry::start(&machine, Place::Host, "127.0.0.1:5001")?;
+    let (_, blobs) = fake.image("app", "1", &[archive::shell()?])?;
+    let pull = format!("{} pull 127.0.0.1:5001/app:1", env!("CARGO_BIN_EXE_tombolo"));
+    let shown = machine.sh(&format!("TERM=xterm script -qec '{pull}' /dev/null")).ok()?;
+    let layer = &blobs[0]["sha256:".len()..][..12];
+    ensure!(shown.contains(&format!("{layer}: Pull complete")) && shown.contains('\u{1b}'), "{shown:?}");
+    ensure!(shown.contains("Status: Downloaded newer image for 127.0.0.1:5001/app:1"), "{shown:?}");
     Ok(())
 }
 

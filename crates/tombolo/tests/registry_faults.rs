@@ -182,7 +182,14 @@ fn who_asks_is_told_to_the_registry_alone() -> Result<()> {
     let is_whole =
         token.line.contains("service=tests") && token.line.contains("scope=repository%3Aapp%3Apull");
     ensure!(is_whole && token.headers["authorization"] == "Basic bWU6c2VjcmV0", "{token:?}");
-    log_in(r#"{"auth":"bWU6","identitytoken":"again"}"#)?;
+    // Who logs in gets the identity token, which is kept instead of the password.
+    fake.put("/token", "application/json", br#"{"token":"good","refresh_token":"again"}"#.to_vec());
+    let log_in =
+        format!("echo secret | {} login -u me --password-stdin {ADDRESS}", env!("CARGO_BIN_EXE_tombolo"));
+    ensure!(machine.sh(&log_in).ok()? == "Login Succeeded");
+    let kept = machine.sh("cat $HOME/.docker/config.json").ok()?;
+    ensure!(kept.contains(r#""identitytoken": "again""#) && !kept.contains("bWU6c2VjcmV0"), "{kept}");
+    fake.asked();
     machine.tombolo(&format!("pull {ADDRESS}/app:1")).ok()?;
     let asked = fake.asked();
     let token = asked.iter().find(|asked| asked.line.contains("/token")).context("no token was asked for")?;
