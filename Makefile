@@ -16,7 +16,7 @@ RELEASE := target/release/tombolo
 # Debian's packages. `busybox-static` is the default image; `nftables`, `iproute2`
 # and `bridge-utils` let tests look at the kernel with somebody else's eyes.
 TEST_PACKAGES  := gcc libc6-dev busybox-static nftables iproute2 bridge-utils curl ca-certificates python3 tini netbase \
-	e2fsprogs xfsprogs btrfs-progs docker-registry openssl skopeo umoci
+	e2fsprogs xfsprogs btrfs-progs docker-registry openssl skopeo umoci bind9-dnsutils
 BENCH_PACKAGES := docker.io containerd runc iptables dnsperf
 
 .PHONY: all demo test check soak bench install uninstall setup setup-bench test-vm golden clean

@@ -15,7 +15,10 @@ use imbl::OrdSet;
 pub use self::elsewhere::HostView;
 use self::elsewhere::{Holder, find};
 
-use crate::{Endpoint, EndpointId, Family, LinkTarget, Model, NetworkId, Sandbox, SandboxId};
+use crate::{
+    Endpoint, EndpointId, Family, LinkTarget, Model, NetworkId, Sandbox, SandboxId,
+    driver::bridge::{self, Egress},
+};
 
 /// What a process in a sandbox wants to know. Names are in lower case, without a final dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,7 +269,8 @@ fn name_on(model: &Model, network: &NetworkId, address: IpAddr) -> Option<String
 /// The addresses that the host has on an endpoint's network, if users defined it and it leads out.
 fn host_addresses(model: &Model, endpoint: &Endpoint) -> Vec<IpAddr> {
     let network = model.network_of(endpoint);
-    let Some(bridge) = network.bridge().filter(|bridge| !bridge.default && !network.internal) else {
+    let leads_out = |bridge: &&bridge::Config| !bridge.default && bridge.egress == Egress::Any;
+    let Some(bridge) = network.bridge().filter(leads_out).filter(|_| !network.internal) else {
         return Vec::new();
     };
     let families = Family::BOTH.into_iter().filter(|family| bridge.has_gateway(*family));

@@ -229,6 +229,12 @@ fn the_host_has_a_name_where_a_network_leads_out() {
     check_name(&world, b, "A host.docker.internal", "10.1.0.1");
     world.joined("c", "bridge", c);
     check_name(&world, c, "A host.docker.internal", "upstream");
+    let away = ("tombolo.egress".to_owned(), "internet".to_owned());
+    world
+        .one(create(network("away", &["10.3.0.0/24"], |form| form.options.extend([away]))))
+        .expect("a network");
+    let away = named(&mut world, "away", "away", &[], &[]);
+    check_name(&world, away, "A host.docker.internal", "upstream");
     named(&mut world, "d", "web", &["host.docker.internal"], &[]);
     check_name(&world, a, "A host.docker.internal", "10.1.0.4");
 }
