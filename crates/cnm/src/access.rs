@@ -10,7 +10,7 @@ mod lists;
 
 pub use self::{
     allow::{Access, Allow, AllowError, Source, allow_list},
-    ladder::{LENGTHS4, LENGTHS6, is_local, local_networks},
+    ladder::{LENGTHS4, LENGTHS6},
     lists::{Client, LinkName},
 };
 pub(crate) use self::{

@@ -4,6 +4,10 @@
 //! decides is a [`Delta`], which is stored, planned and applied elsewhere. A
 //! refused request leaves nothing.
 
+use std::{collections::BTreeSet, sync::Arc};
+
+use ipnet::IpNet;
+
 use crate::{
     Delta, EndpointId, Link, Model, NetworkId, SandboxId,
     spec::{DriverSpec, EndpointSpec, NetworkSpec, NetworkUpdate, SandboxSpec, SandboxUpdate},
@@ -30,6 +34,8 @@ pub use self::{
 /// All that can be asked of the controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
+    /// The host is on these networks, by links that are not ours.
+    KnowHost(BTreeSet<IpNet>),
     CreateNetwork(NetworkSpec),
     /// Makes the network of this name as the spec says, or creates it. It keeps its identity; a pool
     /// that the spec does not name; and all its pools while an endpoint would have no place in the new ones.
@@ -114,6 +120,10 @@ pub fn decide_all(
 
 fn one(model: &Model, request: &Request, context: &mut Context<'_>) -> Result<Decision, Refused> {
     Ok(match request {
+        Request::KnowHost(networks) => {
+            let of_host = Some(Arc::new(networks.clone()));
+            (Delta { of_host, ..Delta::default() }.since(model), None)
+        }
         Request::CreateNetwork(spec) => network::create(model, spec, context)?,
         Request::RenewNetwork(spec) => network::renew(model, spec, context)?,
         Request::UpdateNetwork(id, update) => (update::update(model, id, update, context)?, None),

@@ -6,7 +6,7 @@
 //! by [`Model::apply`] alone.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::RangeInclusive,
@@ -285,6 +285,8 @@ pub struct Model {
     endpoints: OrdMap<EndpointId, Arc<Endpoint>>,
     sandboxes: OrdMap<SandboxId, Arc<Sandbox>>,
     index: index::Index,
+    /// Networks of the host's links that are not ours: true of the host, and not stored.
+    of_host: Arc<BTreeSet<IpNet>>,
 }
 
 /// Two models are equal if their entities are: the indexes follow.

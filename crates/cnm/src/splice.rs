@@ -74,7 +74,7 @@ fn is_listed(model: &Model, client: IpAddr, to: SocketAddr) -> bool {
     let lists = Lists::of(sandbox, endpoint, network);
     let sources = lists.sources(Family::of(&client), Proto::Tcp, to.port());
     let client = Client { address: Some(client), link: None };
-    sources.is_none_or(|sources| admits(&sources, client))
+    sources.is_none_or(|sources| admits(model, &sources, client))
 }
 
 /// What the engine must splice for a sandbox.

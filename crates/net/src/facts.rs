@@ -54,6 +54,17 @@ const fn kind(link: &Link, is_ours: bool) -> HostLink {
     }
 }
 
+/// The networks of the host's links that are not ours, by the addresses these have.
+///
+/// # Errors
+/// What the kernel says to the dumps.
+pub(crate) fn networks(is_ours: impl Fn(&Link) -> bool) -> Result<BTreeSet<IpNet>, RtnlError> {
+    let mut rtnl = Rtnl::open()?;
+    let ours: BTreeSet<_> = rtnl.bridge_list()?.into_iter().filter(is_ours).map(|link| link.index).collect();
+    let addresses = rtnl.addr_list()?.into_iter().filter(|addr| !ours.contains(&addr.index));
+    Ok(addresses.map(|addr| addr.net.trunc()).filter(|net| !is_everyones(net)).collect())
+}
+
 /// What costs next to nothing to know: which ports are ephemeral, and whether there is IPv6.
 pub(crate) fn settings() -> Host {
     let ephemeral = sysctl::read("net/ipv4/ip_local_port_range").ok().and_then(|text| port_range(&text));
@@ -66,7 +77,7 @@ pub(crate) fn settings() -> Host {
 }
 
 /// Link-local and loopback prefixes are on every host and collide with nothing.
-fn is_everyones(net: &IpNet) -> bool {
+pub(crate) fn is_everyones(net: &IpNet) -> bool {
     match net {
         IpNet::V4(net) => net.addr().is_loopback() || net.addr().is_link_local(),
         IpNet::V6(net) => {

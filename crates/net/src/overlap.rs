@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 
 use cnm::{Model, Network, NetworkId};
 use ipnet::IpNet;
-use linux::rtnl::Event;
+use linux::rtnl::{Event, RtnlError};
 use tokio::sync::broadcast;
 
-use crate::host::{Host, WeakHost};
+use crate::{
+    facts,
+    host::{Host, WeakHost},
+};
 
 /// How many may be told before somebody listens.
 const UNHEARD: usize = 64;
@@ -50,6 +53,35 @@ pub(crate) struct Lookout {
 impl Lookout {
     pub(crate) fn new(host: &Host, overlaps: Overlaps) -> Self {
         Self { host: host.downgrade(), told: BTreeSet::new(), overlaps }
+    }
+
+    /// The networks of the host's links that are not ours.
+    pub(crate) async fn networks(host: &Host) -> Result<BTreeSet<IpNet>, RtnlError> {
+        let host = host.clone();
+        let read = tokio::task::spawn_blocking(move || facts::networks(|link| host.is_ours(link)));
+        read.await.expect("reading does not panic")
+    }
+
+    /// These networks, if what happened may have made them others than the model knows.
+    pub(crate) async fn moved(&self, event: &Event, model: &Model) -> Option<BTreeSet<IpNet>> {
+        let matters = match event {
+            Event::Addr(addr) | Event::AddrGone(addr) => {
+                let net = addr.net.trunc();
+                let is_ours = model.networks().any(|network| network.ipam.all().any(|it| it.pool == net));
+                !facts::is_everyones(&net) && !is_ours
+            }
+            Event::Overrun => true,
+            Event::Link(_) | Event::LinkGone(_) | Event::Route(_) | Event::RouteGone(_) => false,
+            Event::Forwarding { .. } => false,
+        };
+        let host = self.host.upgrade().filter(|_| matters)?;
+        match Self::networks(&host).await {
+            Ok(networks) => Some(networks).filter(|networks| networks != model.networks_of_host()),
+            Err(error) => {
+                tracing::warn!(error = crate::chain(&error), "which networks are local is as before");
+                None
+            }
+        }
     }
 
     /// Looks at what happened to the host.

@@ -150,6 +150,8 @@ impl NetworkService {
         let model = Arc::new(store.load()?);
         let monitors = Monitors::open()?;
         let host = Host::open(&engine, &config.run.join("netns"))?;
+        let networks = Lookout::networks(&host).await.map_err(|error| StartError::Kernel(error.into()))?;
+        let model = Arc::new(Model::clone(&model).on_host(networks));
         reconcile(host.clone(), Arc::clone(&model)).await?;
 
         let (published, model) = watch::channel(model);
@@ -291,7 +293,8 @@ impl NetworkService {
         let is_new = |it: &Request| match it {
             Request::CreateNetwork(_) | Request::RenewNetwork(_) => true,
             Request::UpdateNetwork(_, update) => update.needs_pools(),
-            Request::DeleteNetwork(_)
+            Request::KnowHost(_)
+            | Request::DeleteNetwork(_)
             | Request::CreateSandbox(_)
             | Request::UpdateSandbox(..)
             | Request::DeleteSandbox(_)

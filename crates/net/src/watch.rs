@@ -5,6 +5,7 @@
 //! under way is taking it away.
 
 use std::{
+    collections::BTreeSet,
     io,
     os::{fd::AsFd, unix::net::UnixDatagram as StdDatagram},
     path::PathBuf,
@@ -13,6 +14,7 @@ use std::{
 
 use cnm::{
     Family, Model,
+    controller::Request,
     state::{Key, Ns, Sysctl},
 };
 use ipnet::IpNet;
@@ -23,13 +25,14 @@ use linux::{
 use tokio::{
     io::Interest,
     net::UnixDatagram,
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
 };
 
 use crate::{
+    facts,
     host::TABLE,
     overlap::Lookout,
-    writer::{Command, Disturbance},
+    writer::{Change, Command, Disturbance},
 };
 
 /// Tells when a netlink socket or the like has something to read.
@@ -81,6 +84,12 @@ impl Watch {
         loop {
             let event = readiness.read(|| monitor.try_next().map_err(io::Error::other)).await?;
             lookout.see(&event, &self.model.borrow());
+            let model = Arc::clone(&self.model.borrow());
+            if let Some(networks) = lookout.moved(&event, &model).await
+                && !self.learn(networks).await
+            {
+                return Ok(());
+            }
             let Some(disturbance) = self.of_link(&event) else { continue };
             if !self.tell(disturbance).await {
                 return Ok(());
@@ -106,6 +115,18 @@ impl Watch {
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// Has the model know which networks the host is on; whether anybody still listens.
+    async fn learn(&self, networks: BTreeSet<IpNet>) -> bool {
+        // What becomes of it is in the log.
+        let (reply, _) = oneshot::channel();
+        let requests = vec![Request::KnowHost(networks)];
+        let change = Change { requests, facts: facts::settings(), now: 0, attempts: 0, reply };
+        match self.commands.upgrade() {
+            Some(commands) => commands.send(Command::Change(Box::new(change))).await.is_ok(),
+            None => false,
         }
     }
 

@@ -381,7 +381,8 @@ fn chooses_port(request: &Request) -> bool {
     let publish = match request {
         Request::CreateSandbox(spec) => Some(&spec.publish),
         Request::UpdateSandbox(_, update) => update.publish.as_ref(),
-        Request::CreateNetwork(_)
+        Request::KnowHost(_)
+        | Request::CreateNetwork(_)
         | Request::RenewNetwork(_)
         | Request::UpdateNetwork(..)
         | Request::DeleteNetwork(_)

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use testkit::{FAR, LAN, LAN6, Machine, PEER, Place, WIRE, WIRE6, udp};
+use testkit::{FAR, LAN, LAN6, Machine, PEER, Place, WIRE, WIRE6, udp, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tombolo");
 
@@ -157,8 +157,20 @@ fn the_default_is_the_engines_or_the_networks() -> Result<()> {
     let ports = machine.inspect("web")?["NetworkSettings"]["Ports"]["80/tcp"].clone();
     ensure!(ports[0]["HostIp"] == "0.0.0.0", "{ports}");
     // Who is private, and who is on a network that the host is on.
-    let local = [HOST, NEAR, OTHER, Place::Peer];
+    let local = [HOST, NEAR, OTHER, Place::Peer, Place::Outside];
     check(&machine, &server, 8080, &local)?;
+    // That of a neighbour is not, until the host is on its network, and after that.
+    let near_far = "203.0.113.200/24 dev wire";
+    machine.sh(&format!("ip addr add {near_far} noprefixroute")).ok()?;
+    let is_local = |count: &str| {
+        let listed = machine.sh("nft list set inet tombolo local4 | grep -c 203.0.113.0/24");
+        (listed.stdout == count).then_some(())
+    };
+    until("the host's networks to be known", || is_local("1"))?;
+    machine.tcp(Place::Far, &format!("{WIRE}:8080"), &server)?;
+    machine.sh(&format!("ip addr del {near_far}")).ok()?;
+    until("the host's networks to be known", || is_local("0"))?;
+    machine.no_tcp(Place::Far, &format!("{WIRE}:8080"))?;
     let open = machine.listen(Place::In("web"), "[::]:81")?;
     machine.tcp(Place::Far, &format!("{WIRE}:8081"), &open)?;
     machine.docker("run -d --name shy -p 9090:90 busybox sleep 1000").ok()?;

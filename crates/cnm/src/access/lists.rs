@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{ALLOW, Allow, Source, allow_list, is_local};
-use crate::{Endpoint, Family, Network, Ports, Proto, Sandbox, driver::bridge::LINK_NAME_MAX};
+use super::{ALLOW, Allow, Source, allow_list};
+use crate::{Endpoint, Family, Model, Network, Ports, Proto, Sandbox, driver::bridge::LINK_NAME_MAX};
 
 /// What is known of a client; what is not known is in no list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,10 +85,10 @@ impl<'a> Lists<'a> {
 }
 
 /// Whether any of the sources is the client's.
-pub(crate) fn admits(sources: &[&Source], client: Client<'_>) -> bool {
+pub(crate) fn admits(model: &Model, sources: &[&Source], client: Client<'_>) -> bool {
     sources.iter().any(|source| match source {
         Source::Net(net) => client.address.is_some_and(|address| net.contains(&address)),
         Source::Link(name) => client.link == Some(name),
-        Source::Local => client.address.is_some_and(is_local),
+        Source::Local => client.address.is_some_and(|address| model.is_local(address)),
     })
 }

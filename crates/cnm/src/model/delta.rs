@@ -1,9 +1,13 @@
 //! Changes of a model: what one request does, as data that can be stored,
 //! published, merged and taken back.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use imbl::OrdMap;
+use ipnet::IpNet;
 
 use crate::{Endpoint, EndpointId, Model, Network, NetworkId, Sandbox, SandboxId};
 
@@ -15,6 +19,8 @@ pub struct Delta {
     pub networks: BTreeMap<NetworkId, Option<Arc<Network>>>,
     pub endpoints: BTreeMap<EndpointId, Option<Arc<Endpoint>>>,
     pub sandboxes: BTreeMap<SandboxId, Option<Arc<Sandbox>>>,
+    /// The networks that the host is on from now on.
+    pub of_host: Option<Arc<BTreeSet<IpNet>>>,
 }
 
 /// One entity that a [`Delta`] touches.
@@ -23,19 +29,23 @@ pub enum Touched {
     Network(NetworkId),
     Sandbox(SandboxId),
     Endpoint(EndpointId),
+    /// What is true of the host.
+    Host,
 }
 
 impl Delta {
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
-        self.networks.is_empty() && self.endpoints.is_empty() && self.sandboxes.is_empty()
+        let entities = self.networks.is_empty() && self.endpoints.is_empty() && self.sandboxes.is_empty();
+        entities && self.of_host.is_none()
     }
 
-    /// What it touches: networks, then sandboxes, then endpoints.
+    /// What it touches: networks, then sandboxes, then endpoints, then the host.
     pub fn touched(&self) -> impl Iterator<Item = Touched> {
         let networks = self.networks.keys().copied().map(Touched::Network);
         let sandboxes = self.sandboxes.keys().copied().map(Touched::Sandbox);
-        networks.chain(sandboxes).chain(self.endpoints.keys().copied().map(Touched::Endpoint))
+        let endpoints = self.endpoints.keys().copied().map(Touched::Endpoint);
+        networks.chain(sandboxes).chain(endpoints).chain(self.of_host.as_ref().map(|_| Touched::Host))
     }
 
     /// The change that leads back to `before`, the model this one is applied to.
@@ -45,13 +55,15 @@ impl Delta {
             networks: restore(&self.networks, &before.networks),
             endpoints: restore(&self.endpoints, &before.endpoints),
             sandboxes: restore(&self.sandboxes, &before.sandboxes),
+            of_host: self.of_host.as_ref().map(|_| Arc::clone(&before.of_host)),
         }
     }
 
     /// This change and then `next`, as one change.
     #[must_use]
     pub fn then(mut self, next: Self) -> Self {
-        let Self { networks, endpoints, sandboxes } = next;
+        let Self { networks, endpoints, sandboxes, of_host } = next;
+        self.of_host = of_host.or(self.of_host);
         self.networks.extend(networks);
         self.endpoints.extend(endpoints);
         self.sandboxes.extend(sandboxes);
@@ -64,6 +76,7 @@ impl Delta {
         self.networks.retain(|id, next| before.networks.get(id) != next.as_ref());
         self.endpoints.retain(|id, next| before.endpoints.get(id) != next.as_ref());
         self.sandboxes.retain(|id, next| before.sandboxes.get(id) != next.as_ref());
+        self.of_host = self.of_host.filter(|of_host| *of_host != before.of_host);
         self
     }
 
@@ -104,6 +117,9 @@ impl Model {
             change(&mut next.sandboxes, &delta.sandboxes),
             change(&mut next.endpoints, &delta.endpoints),
         );
+        if let Some(of_host) = &delta.of_host {
+            next.of_host = Arc::clone(of_host);
+        }
         gone.2.iter().for_each(|endpoint| next.index.remove_endpoint(endpoint));
         gone.1.iter().for_each(|sandbox| next.index.remove_sandbox(sandbox));
         gone.0.iter().for_each(|network| next.index.remove_network(network));
@@ -111,6 +127,12 @@ impl Model {
         delta.sandboxes.values().flatten().for_each(|sandbox| next.index.insert_sandbox(sandbox));
         delta.endpoints.values().flatten().for_each(|endpoint| next.index.insert_endpoint(endpoint));
         next
+    }
+
+    /// The same on a host that is on these networks.
+    #[must_use]
+    pub fn on_host(self, of_host: BTreeSet<IpNet>) -> Self {
+        Self { of_host: Arc::new(of_host), ..self }
     }
 
     /// Whether the indexes are what they would be if built anew: the law of [`Self::apply`].

@@ -1,6 +1,6 @@
 //! Looking things up in a model.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use thiserror::Error;
 
@@ -242,6 +242,11 @@ impl Model {
     /// If the endpoint is not of this model.
     pub fn network_of(&self, endpoint: &Endpoint) -> &Arc<Network> {
         self.network(&endpoint.network).expect("an endpoint's network exists")
+    }
+
+    /// The networks that the host is on, by links that are not ours.
+    pub fn networks_of_host(&self) -> &BTreeSet<ipnet::IpNet> {
+        &self.of_host
     }
 
     /// Published ports of the host.

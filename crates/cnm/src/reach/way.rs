@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Arrival, Departure, Neighbour, Obstacle, Place, Seen, Step, Verdict, Way};
 use crate::{
     Endpoint, Family, Model, Namespace, Network, Proto, SandboxId,
-    access::{Client, LinkName, Lists, admits, is_local},
+    access::{Client, LinkName, Lists, admits},
     driver::bridge::{Config, Egress, GatewayMode},
 };
 
@@ -237,7 +237,7 @@ impl<'a> Packet<'a> {
     fn is_kept_in(&self, network: &Network) -> bool {
         match network.bridge().map_or(Egress::Any, |config| config.egress) {
             Egress::Any => false,
-            Egress::Internet => is_local(self.to),
+            Egress::Internet => self.model.is_local(self.to),
             Egress::None => true,
         }
     }
@@ -252,7 +252,7 @@ impl<'a> Packet<'a> {
         };
         let (Some(client), Some(proto)) = (client, self.proto) else { return true };
         let lists = Lists::of(sandbox, endpoint, network);
-        lists.sources(self.family(), proto, port).is_none_or(|sources| admits(&sources, client))
+        lists.sources(self.family(), proto, port).is_none_or(|sources| admits(self.model, &sources, client))
     }
 
     /// What lists of sources know of the client; none of the host, which they do not concern.

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{HELD_PORTS, Key, Netns, Ns, Object, Route, State};
 use crate::{
     Delta, Endpoint, Family, Model, Namespace, Network, NetworkId, PortBinding, Sandbox, SandboxId,
-    access::{Lists, local_networks},
+    access::Lists,
     driver::{
         bridge::{GatewayMode, rules},
         upper::{self, WayOut},
@@ -79,7 +79,7 @@ fn table(model: &Model) -> State {
     if !model.networks().any(|network| network.bridge().is_some()) {
         return State::new();
     }
-    let local = |family| local_networks(family).into_iter().map(move |net| (Set::Local(family), net));
+    let local = |family| model.local_networks(family).into_iter().map(move |net| (Set::Local(family), net));
     let local = Family::BOTH.into_iter().flat_map(local);
     let element = |(set, net)| (Key::Guard(set, vec![Value::Net(net)]), Object::Element(Vec::new()));
     std::iter::once((Key::Table, Object::Table(*DIGEST))).chain(local.map(element)).collect()

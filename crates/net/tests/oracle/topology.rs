@@ -220,13 +220,13 @@ fn policies(dice: &mut Dice, internal: bool) -> BTreeMap<String, String> {
 /// A list of sources once in `times`: what is near a neighbour, a peer or a sandbox, and what is not.
 fn allowed(dice: &mut Dice, times: usize) -> Vec<Allow> {
     let lines = [
-        "198.51.100.0/25",
-        "198.51.100.128/25",
+        "203.0.113.0/25",
+        "203.0.113.128/25",
         "wire",
         "lan",
         "192.168.77.2",
         "172.16.0.0/12",
-        "2001:db8::/63",
+        "2001:db8:f::/63",
         "fc00::/7",
         "80/udp=lan",
         "80=wire",

@@ -21,8 +21,10 @@ use super::{
 /// The machine's addresses on its wire and the neighbour's (RFC 5737, RFC 3849).
 pub(crate) const WIRE: &str = "198.51.100.1";
 pub(crate) const WIRE6: &str = "2001:db8::1";
-pub(crate) const OUTSIDE: &str = "198.51.100.2";
-pub(crate) const OUTSIDE6: &str = "2001:db8::2";
+pub(crate) const OUTSIDE: &str = "203.0.113.2";
+pub(crate) const OUTSIDE6: &str = "2001:db8:f::2";
+/// Those by which the neighbour is the router to its own: it is not on a network that the machine is on.
+const ROUTER: [&str; 2] = ["198.51.100.2", "2001:db8::2"];
 
 /// The machine's private network, and its peer there.
 pub(crate) const LAN: &str = "192.168.77.1";
@@ -51,7 +53,8 @@ impl World {
         let outside = Netns::create(&folder.path().join("outside")).expect("a neighbour");
         let peer = Netns::create(&folder.path().join("peer")).expect("a peer");
         ip(&["link", "set", "lo", "up"]);
-        lay("wire", &outside, [WIRE, WIRE6], [OUTSIDE, OUTSIDE6]);
+        lay("wire", &outside, [WIRE, WIRE6], ROUTER);
+        move_away(&outside);
         lay("lan", &peer, [LAN, LAN6], [PEER, PEER6]);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let mut dice = Dice::new(seed);
@@ -238,6 +241,21 @@ fn lay(name: &str, to: &Netns, own: [&str; 2], other: [&str; 2]) {
         ip(&["-6", "route", "add", "default", "via", own[1]]);
     };
     to.enter(routes).expect("entered");
+}
+
+/// Has the neighbour send and be reached by addresses that it is the router to.
+fn move_away(outside: &Netns) {
+    ip(&["route", "add", &format!("{OUTSIDE}/32"), "via", ROUTER[0]]);
+    ip(&["-6", "route", "add", &format!("{OUTSIDE6}/128"), "via", ROUTER[1]]);
+    let behind = || {
+        ip(&["addr", "add", &format!("{OUTSIDE}/32"), "dev", "lo"]);
+        ip(&["addr", "add", &format!("{OUTSIDE6}/128"), "dev", "lo", "nodad"]);
+        ip(&["route", "replace", "default", "via", WIRE, "src", OUTSIDE]);
+        ip(&["route", "replace", "198.51.100.0/24", "dev", "wire", "src", OUTSIDE]);
+        ip(&["-6", "route", "replace", "default", "via", WIRE6, "src", OUTSIDE6]);
+        ip(&["-6", "route", "replace", "2001:db8::/64", "dev", "wire", "src", OUTSIDE6, "metric", "256"]);
+    };
+    outside.enter(behind).expect("entered");
 }
 
 /// Runs ip(8) in the thread's namespace, as the machine's owner would.
