@@ -65,9 +65,14 @@ impl Client {
         self.call(Method::DELETE, path, "application/json", Bytes::new()).map(drop)
     }
 
-    /// Sends an archive.
+    /// Loads an archive of images.
     pub(crate) fn load(&mut self, archive: Vec<u8>) -> Result<()> {
-        self.call(Method::POST, "/images/load?quiet=1", "application/x-tar", archive.into()).map(drop)
+        self.upload("/images/load?quiet=1", &archive)
+    }
+
+    /// Sends an archive.
+    pub(crate) fn upload(&mut self, path: &str, archive: &[u8]) -> Result<()> {
+        self.call(Method::POST, path, "application/x-tar", Bytes::copy_from_slice(archive)).map(drop)
     }
 
     /// Sends a request and reads its answer to the end. An answer that is not JSON counts as null.

@@ -140,6 +140,7 @@ fn measure(work: &mut Work, bare: &mut Bare, arguments: &Arguments) {
     // dockerd takes half a minute to start and more than a minute to remove each.
     let docker = if arguments.quick { 0 } else { some(20) };
     work.containers("bridge", Publish::Tcp(1000), Rounds { tombolo: some(2), docker });
+    work.builds(Rounds::both(repeat));
     work.names(10, Rounds::both(repeat));
     work.names(1000, Rounds::both(repeat));
     scale(work, repeat, arguments.quick);

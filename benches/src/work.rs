@@ -170,6 +170,20 @@ impl Work {
         });
     }
 
+    /// Builds a small image, without and with what was built before.
+    pub(crate) fn builds(&mut self, rounds: Rounds) {
+        let dockerfile = "FROM busybox\nENV a=b\nCOPY Dockerfile /d/\nRUN echo built > /file\nWORKDIR /d\nCMD [\"true\"]\n";
+        let context = Tar::default().file("Dockerfile", dockerfile).finish();
+        self.alternate("builds", rounds, |engine, figures| {
+            let who = engine.who;
+            let took = time(|| engine.client.upload("/build?t=bench&nocache=1", &context))?;
+            figures.took("build, cold", who, took);
+            let took = time(|| engine.client.upload("/build?t=bench", &context))?;
+            figures.took("build, warm", who, took);
+            Ok(())
+        });
+    }
+
     /// What a running container costs the engine, over `count` of them.
     pub(crate) fn memory_per_container(&mut self, count: u16) {
         self.alternate("memory per container", Rounds::both(1), |engine, figures| {

@@ -8,6 +8,9 @@ use crate::omit;
 /// The name of the header with an [`AuthConfig`] in it, as JSON in base64 for addresses.
 pub const AUTH_HEADER: &str = "X-Registry-Auth";
 
+/// The same of all registries, as a document with their names as keys: of a build.
+pub const CONFIG_HEADER: &str = "x-registry-config";
+
 /// Credentials for a registry: the body of `POST /auth`, and what [`AUTH_HEADER`] holds.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

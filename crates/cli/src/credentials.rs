@@ -6,6 +6,7 @@
 
 mod helper;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -78,6 +79,14 @@ impl Credentials {
         Ok(entry.and_then(|entry| read_entry(entry, key)))
     }
 
+    /// Who asks any registry that is named in the file.
+    pub(crate) fn all(&self) -> Result<BTreeMap<String, AuthConfig>, Failure> {
+        let names = ["auths", "credHelpers"].iter().filter_map(|key| self.document.get(*key)?.as_object());
+        let names: BTreeSet<&String> = names.flat_map(Map::keys).collect();
+        let known = |name: &String| self.get(name).map(|known| known.map(|known| (name.clone(), known)));
+        names.into_iter().filter_map(|name| known(name).transpose()).collect()
+    }
+
     /// Keeps credentials.
     pub(crate) fn put(&mut self, registry: &str, known: &AuthConfig) -> Result<(), Failure> {
         let key = key(registry);
@@ -139,7 +148,7 @@ impl Credentials {
 }
 
 /// What is sent with a request to the engine.
-pub(crate) fn header(known: &AuthConfig) -> String {
+pub(crate) fn header(known: &impl serde::Serialize) -> String {
     URL_SAFE.encode(serde_json::to_vec(known).expect("strings can be written"))
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn follow(client: &Client, call: Call, view: View) -> Result<()
 }
 
 /// Where it is shown.
-struct Screen {
+pub(crate) struct Screen {
     view: View,
     all: MultiProgress,
     bars: BTreeMap<String, ProgressBar>,
@@ -42,7 +42,7 @@ struct Screen {
 }
 
 impl Screen {
-    fn new(view: View) -> Self {
+    pub(crate) fn new(view: View) -> Self {
         let (is_terminal, target) = match view {
             View::Output => (io::stdout().is_terminal(), ProgressDrawTarget::stdout()),
             View::Error => (io::stderr().is_terminal(), ProgressDrawTarget::stderr()),
@@ -51,7 +51,7 @@ impl Screen {
         Self { view, all: MultiProgress::with_draw_target(target), bars: BTreeMap::new(), is_terminal }
     }
 
-    fn show(&mut self, progress: Progress) -> Result<(), Failure> {
+    pub(crate) fn show(&mut self, progress: Progress) -> Result<(), Failure> {
         let Progress { id, status, stream, progress_detail, .. } = progress;
         let is_layer = !id.is_empty() && progress_detail.is_some();
         if is_layer && self.is_terminal {

@@ -12,8 +12,9 @@ pub(crate) mod recipe;
 pub(crate) mod stage;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use image::{ImageId, Reference};
+use image::{Credentials, ImageId, Reference, Registry, Transfer};
 
 pub use change::{ChangeError, change_config};
 pub use prune::PruneBuilds;
@@ -34,16 +35,26 @@ pub struct BuildSpec {
     pub names: Vec<Reference>,
     /// What was built before does not count.
     pub no_cache: bool,
-    /// Images whose steps count as built before.
+    /// Images that a client names for the cache. Nothing is done with them: what was built here is found anyhow.
     pub cache_from: Vec<String>,
     /// The platform of bases that do not say one; this machine's if empty.
     pub platform: String,
     /// A base that is here already does not do: a newer one may be elsewhere.
     pub pulls: bool,
+    /// Where bases come from that are not here; without it, they are missing.
+    pub source: Option<Source>,
     /// The containers of steps stay, stopped.
     pub keep_containers: bool,
     /// What the containers of steps are like, besides image, command and environment.
     pub container: ContainerSpec,
+}
+
+/// The registries, and who asks them.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub registry: Arc<Registry>,
+    /// By the registry's name.
+    pub credentials: BTreeMap<String, Credentials>,
 }
 
 /// What a build tells while it goes on.
@@ -55,4 +66,8 @@ pub enum BuildEvent {
     Error(String),
     /// The image that a stage has made.
     Image(ImageId),
+    /// What becomes of a base that is pulled.
+    Pull(Transfer),
+    /// The end of a pull, in words.
+    Status(String),
 }

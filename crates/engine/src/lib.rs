@@ -39,7 +39,7 @@ pub use net::{
     look::{Finding, Probe},
 };
 
-pub use build::{BuildEvent, BuildSpec, ChangeError, PruneBuilds, Recipe, change_config};
+pub use build::{BuildEvent, BuildSpec, ChangeError, PruneBuilds, Recipe, Source, change_config};
 pub use config::Config;
 pub use engine::{
     Commit, CopyIn, Created, Done, Engine, ExplainError, NetworkCheck, NetworkExposure, NetworkInspect,

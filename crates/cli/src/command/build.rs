@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use api::host_config::Ulimit;
 use api::progress::Progress;
+use api::registry::CONFIG_HEADER;
 use bytes::Bytes;
 use clap::Args;
 use futures_util::stream::{self, Stream, StreamExt};
@@ -13,9 +14,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::client::{Call, Client, ClientError};
 use crate::context::Context;
+use crate::credentials::{self, Credentials};
 use crate::failure::Failure;
 use crate::output;
 use crate::syntax::{limit, pairs, size};
+use crate::transfer::{Screen, View};
 
 /// Bytes by which an archive is known.
 const HEAD: u64 = 512;
@@ -43,7 +46,7 @@ pub(crate) struct Build {
     /// Do not use what was built before
     #[arg(long)]
     no_cache: bool,
-    /// Images whose steps count as built before
+    /// Without effect: what the engine has built is found by itself
     #[arg(long, value_name = "IMAGE", value_delimiter = ',')]
     cache_from: Vec<String>,
     /// Look for newer base images
@@ -128,6 +131,8 @@ impl Build {
             }
         });
         let call = self.call()?.query("dockerfile", &dockerfile).archive(archive);
+        let call = call.header(CONFIG_HEADER, credentials::header(&Credentials::read()?.all()?));
+        let mut screen = Screen::new(if self.quiet { View::Nothing } else { View::Output });
         let mut lines = client.send(call).await?.lines::<Progress>();
         let mut image = None;
         while let Some(line) = lines.next().await? {
@@ -140,6 +145,8 @@ impl Build {
             } else if self.quiet {
                 image = Some(line.stream.trim().to_owned());
                 output::print(&line.stream)?;
+            } else if line.stream.is_empty() {
+                screen.show(line)?;
             } else {
                 output::print(&line.stream)?;
             }

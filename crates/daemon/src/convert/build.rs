@@ -35,6 +35,7 @@ pub(crate) fn wanted(query: &Query, version: Version, app: &crate::app::App) -> 
         no_cache: query.switch("nocache"),
         cache_from: json(query, "cachefrom")?,
         pulls: query.switch("pull"),
+        source: None,
         keep_containers: !query.switch_or("rm", true) && !query.switch("forcerm"),
         platform: query.text("platform").to_owned(),
         container,

@@ -16,19 +16,20 @@ use axum::routing::{any, post};
 use bytes::Bytes;
 use engine::error::BuildError;
 use engine::image::{CachedStep, ImageId};
-use engine::{BuildEvent, PruneBuilds, Recipe};
+use engine::{BuildEvent, PruneBuilds, Recipe, Source};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::images::upload::Work;
 use crate::app::App;
 use crate::convert::build::{self, NO_BUILDKIT, WantedBuild};
-use crate::convert::time;
+use crate::convert::{time, transfer};
 use crate::http::answer::{Answer, Refusal, ok, streaming};
 use crate::http::body::drain;
 use crate::http::query::Query;
 use crate::http::stream::{body, line};
 use crate::http::version::Speaks;
+use crate::route::registry::all_credentials;
 
 const FILTERS: [&str; 8] = ["until", "id", "parent", "description", "type", "inuse", "shared", "private"];
 /// Events that wait to be sent.
@@ -54,14 +55,16 @@ async fn start(
     query: Query,
     request: Request<Body>,
 ) -> Answer {
-    let archive = request.into_body();
-    let WantedBuild { spec, is_quiet } = match build::wanted(&query, version, &app) {
+    let (parts, archive) = request.into_parts();
+    let WantedBuild { mut spec, is_quiet } = match build::wanted(&query, version, &app) {
         Ok(wanted) => wanted,
         Err(refusal) => {
             drain(archive).await;
             return Err(refusal);
         }
     };
+    let (registry, credentials) = (Arc::clone(&app.registry), all_credentials(&parts.headers));
+    spec.source = Some(Source { registry, credentials });
     let engine = Arc::clone(&app.engine);
     let reading = Work::start(&app, archive, move |reader| -> Result<Recipe, BuildError> {
         Recipe::new(spec, engine.images().context(reader)?)
@@ -109,9 +112,11 @@ fn loudly(
     let engine = Arc::clone(&app.engine);
     app.hijacks.tasks.spawn(async move {
         let passing = async {
-            while let Some(event) = told.recv().await {
-                if send(&lines, progress(event)).await.is_err() {
-                    break;
+            'told: while let Some(event) = told.recv().await {
+                for progress in progress(event) {
+                    if send(&lines, progress).await.is_err() {
+                        break 'told;
+                    }
                 }
             }
             // To listen no longer is to end the build.
@@ -142,7 +147,7 @@ async fn quietly(
     let gathering = async {
         let mut lines = Vec::new();
         while let Some(event) = told.recv().await {
-            lines.extend(line(&progress(event)));
+            progress(event).iter().for_each(|progress| lines.extend(line(progress)));
         }
         lines
     };
@@ -162,15 +167,17 @@ async fn send(lines: &mpsc::Sender<Bytes>, progress: Progress) -> Result<(), ()>
     lines.send(line(&progress)).await.map_err(drop)
 }
 
-fn progress(event: BuildEvent) -> Progress {
-    match event {
+fn progress(event: BuildEvent) -> Vec<Progress> {
+    vec![match event {
         BuildEvent::Text(text) => Progress::text(text),
         // Docker's builder makes it red.
         BuildEvent::Error(text) => Progress::text(format!("\u{1b}[91m{text}\u{1b}[0m")),
         BuildEvent::Image(image) => {
             Progress { aux: Some(json!({ "ID": image.to_string() })), ..Progress::default() }
         }
-    }
+        BuildEvent::Pull(transfer) => return transfer::pulling(transfer),
+        BuildEvent::Status(text) => transfer::said(text),
+    }]
 }
 
 fn failure(error: &BuildError) -> Progress {

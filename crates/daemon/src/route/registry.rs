@@ -1,6 +1,8 @@
 //! Registries: login, and what they have.
 
-use api::registry::{AUTH_HEADER, AuthConfig, AuthResponse, DistributionInspect};
+use std::collections::BTreeMap;
+
+use api::registry::{AUTH_HEADER, AuthConfig, AuthResponse, CONFIG_HEADER, DistributionInspect};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
@@ -30,6 +32,21 @@ pub(crate) fn credentials(headers: &HeaderMap) -> Option<Credentials> {
     let text = headers.get(AUTH_HEADER)?.to_str().ok()?;
     let config: AuthConfig = serde_json::from_slice(&LENIENT.decode(text.trim()).ok()?).ok()?;
     Some(known(config)).filter(|known| *known != Credentials::default())
+}
+
+/// Who asks which registry, as `X-Registry-Config` says.
+pub(crate) fn all_credentials(headers: &HeaderMap) -> BTreeMap<String, Credentials> {
+    let read = || -> Option<BTreeMap<String, AuthConfig>> {
+        let text = headers.get(CONFIG_HEADER)?.to_str().ok()?;
+        serde_json::from_slice(&LENIENT.decode(text.trim()).ok()?).ok()
+    };
+    let named = |(address, config): (String, AuthConfig)| {
+        let name = address.trim_start_matches("https://").trim_start_matches("http://");
+        let name = name.split('/').next().unwrap_or_default();
+        let name = if name == "index.docker.io" { "docker.io" } else { name };
+        (name.to_owned(), known(config))
+    };
+    read().unwrap_or_default().into_iter().map(named).collect()
 }
 
 fn known(config: AuthConfig) -> Credentials {

@@ -2,6 +2,7 @@
 
 mod cache;
 mod copy;
+mod pull;
 mod run;
 mod step;
 
@@ -144,8 +145,8 @@ impl Building {
             None if name == "scratch" => return Ok(None),
             None => name,
         };
-        let images = Arc::clone(&self.engine.images);
-        Ok(Some(blocking(move || images.find(&wanted)).await?))
+        let pulls = self.recipe.spec.pulls && known.is_none();
+        self.find_or_pull(&wanted, pulls).await.map(Some)
     }
 
     /// The base's name with variables filled in.

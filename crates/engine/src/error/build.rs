@@ -35,7 +35,9 @@ pub enum BuildError {
     #[error(transparent)]
     Change(#[from] ChangeError),
     #[error("invalid from flag value {name}")]
-    From { name: String, source: image::LookupError },
+    From { name: String, source: Box<BuildError> },
+    #[error(transparent)]
+    Pull(#[from] image::PullError),
     #[error("RUN needs an image with programs: there is nothing in scratch")]
     RunInNothing,
     #[error("{word} failed")]
@@ -125,6 +127,7 @@ impl BuildError {
             | Self::ReadFile { .. }
             | Self::Lookup(_)
             | Self::From { .. }
+            | Self::Pull(_)
             | Self::RunInNothing
             | Self::Copy { .. }
             | Self::Command { .. }

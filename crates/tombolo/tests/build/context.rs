@@ -53,7 +53,7 @@ COPY dir/link /followed
             "COPY failed: When using COPY with more than one source file, the destination must be a directory and end with a /",
         ),
         ("COPY none* /", "COPY failed: no source files were specified"),
-        ("COPY --from=nope a /", "invalid from flag value nope: No such image: nope:latest"),
+        ("COPY --from=127.0.0.1:1/nope a /", "invalid from flag value 127.0.0.1:1/nope: "),
         ("COPY https://example.org/x /", "COPY failed: source can't be a URL for COPY"),
         ("ADD https://example.org/x /", "ADD failed: this engine does not fetch https://example.org/x"),
         ("COPY --chown=who a /", "unable to find user who: no matching entries in passwd file"),

@@ -56,10 +56,8 @@ impl Building {
         if let Some((_, image)) = named.or_else(numbered) {
             return Ok(*image);
         }
-        let (images, wanted) = (Arc::clone(&self.engine.images), name.to_owned());
-        let found = blocking(move || images.find(&wanted)).await;
-        let failed = |source| BuildError::From { name: name.to_owned(), source };
-        found.map(|image| Some(image.id)).map_err(failed)
+        let failed = |source| BuildError::From { name: name.to_owned(), source: Box::new(source) };
+        self.find_or_pull(name, false).await.map(|image| Some(image.id)).map_err(failed)
     }
 }
 
