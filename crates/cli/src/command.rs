@@ -5,6 +5,7 @@ mod build;
 mod commit;
 mod cp;
 mod create;
+mod df;
 mod diff;
 mod events;
 mod exec;
@@ -36,6 +37,7 @@ mod start;
 mod stats;
 mod stop;
 mod system;
+mod system_prune;
 mod tag;
 mod top;
 mod update;
@@ -323,8 +325,11 @@ impl BuilderVerb {
 #[derive(Subcommand, Clone, Debug)]
 pub(crate) enum SystemVerb {
     /// Show what takes up space
-    #[command(after_help = "Example: tombolo system df --format json")]
-    Df(system::Df),
+    #[command(after_help = "Example: tombolo system df -v")]
+    Df(df::Df),
+    /// Remove what is not used, or keep images within a budget
+    #[command(after_help = "Example: tombolo system prune --keep 20GB --dry-run")]
+    Prune(system_prune::SystemPrune),
     /// Show facts about the engine
     #[command(after_help = "Example: tombolo system info -f '{{.ServerVersion}}'")]
     Info(system::Facts),
@@ -441,6 +446,7 @@ impl Asked {
             Self::Volume(verb) => verb.run(client).await,
             Self::Builder(verb) => verb.run(client).await,
             Self::System(SystemVerb::Df(command)) => command.run(client).await,
+            Self::System(SystemVerb::Prune(command)) => command.run(client).await,
         }
     }
 }

@@ -42,9 +42,9 @@ pub use net::{
 pub use build::{BuildEvent, BuildSpec, ChangeError, PruneBuilds, Recipe, Source, change_config};
 pub use config::Config;
 pub use engine::{
-    Commit, CopyIn, Created, Done, Engine, ExplainError, NetworkCheck, NetworkExposure, NetworkInspect,
-    NetworkMember, RemoveOptions, StopOptions, Update, VolumeCopy, VolumeInspect, VolumeSpec, VolumeTask,
-    WaitCondition, WaitExit, Why, WhyFailure, WhyQuestion, WhyStep,
+    Commit, ContainerSizes, CopyIn, Created, Done, Engine, ExplainError, NetworkCheck, NetworkExposure,
+    NetworkInspect, NetworkMember, RemoveOptions, StopOptions, Update, VolumeCopy, VolumeInspect, VolumeSpec,
+    VolumeTask, WaitCondition, WaitExit, Why, WhyFailure, WhyQuestion, WhyStep,
 };
 pub use error::{Kind, chain};
 pub use event::{Event, Events, Subscription};

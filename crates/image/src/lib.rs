@@ -34,6 +34,7 @@ mod tape;
 #[cfg(test)]
 mod testing;
 mod unpack;
+mod usage;
 mod users;
 mod walk;
 
@@ -69,5 +70,6 @@ pub use store::StoreError;
 pub use tag::TagError;
 pub use tape::TapeError;
 pub use unpack::{EntryError, Limits, Rules, UnpackError, extract};
+pub use usage::Usage;
 pub use users::{User, UserError, resolve_groups, resolve_user};
 pub use walk::Mounts;

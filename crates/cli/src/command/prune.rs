@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal};
 
 use api::build::BuildPruneResponse;
 use api::container::ContainersPruneResponse;
-use api::image::ImagesPruneResponse;
+use api::image::{ImageDeleteItem, ImagesPruneResponse};
 use api::network::NetworksPruneResponse;
 use api::volume::VolumesPruneResponse;
 use clap::Args;
@@ -19,10 +19,10 @@ use crate::{output, units};
 pub(crate) struct Prune {
     /// Do not ask
     #[arg(short, long)]
-    force: bool,
+    pub(super) force: bool,
     /// Only what matches, such as label=NAME
     #[arg(long, value_name = "NAME=VALUE")]
-    filter: Vec<String>,
+    pub(super) filter: Vec<String>,
 }
 
 /// The same with `--all`.
@@ -30,9 +30,9 @@ pub(crate) struct Prune {
 pub(crate) struct PruneAll {
     /// Remove everything that is not used, not only what has no name
     #[arg(short, long)]
-    all: bool,
+    pub(super) all: bool,
     #[command(flatten)]
-    prune: Prune,
+    pub(super) prune: Prune,
 }
 
 /// What was typed after `builder prune`.
@@ -62,7 +62,8 @@ impl PruneBuilds {
             .query("reserved-space", &keep.map(|bytes| bytes.to_string()).unwrap_or_default())
             .filters(&filter::parse(&prune.filter)?);
         let BuildPruneResponse { caches_deleted, space_reclaimed } = client.json(call).await?;
-        report("build cache objects", caches_deleted.unwrap_or_default(), Some(space_reclaimed))
+        tell("build cache objects", &caches_deleted.unwrap_or_default())?;
+        tell_total(space_reclaimed)
     }
 }
 
@@ -71,22 +72,18 @@ impl Prune {
         if !self.agreed("This will remove all stopped containers.")? {
             return Ok(());
         }
-        let call = Call::post(["containers", "prune"]).filters(&filter::parse(&self.filter)?);
-        let ContainersPruneResponse { containers_deleted, space_reclaimed } = client.json(call).await?;
-        report("Containers", containers_deleted.unwrap_or_default(), Some(space_reclaimed))
+        tell_total(remove_containers(&self, client).await?)
     }
 
     pub(crate) async fn networks(self, client: &Client) -> Result<(), Failure> {
         if !self.agreed("This will remove all custom networks not used by at least one container.")? {
             return Ok(());
         }
-        let call = Call::post(["networks", "prune"]).filters(&filter::parse(&self.filter)?);
-        let NetworksPruneResponse { networks_deleted } = client.json(call).await?;
-        report("Networks", networks_deleted.unwrap_or_default(), None)
+        remove_networks(&self, client).await
     }
 
     /// Whether the person agrees.
-    fn agreed(&self, warning: &str) -> Result<bool, Failure> {
+    pub(super) fn agreed(&self, warning: &str) -> Result<bool, Failure> {
         if self.force {
             return Ok(true);
         }
@@ -110,19 +107,7 @@ impl PruneAll {
         if !self.prune.agreed(warning)? {
             return Ok(());
         }
-        let mut filters = filter::parse(&self.prune.filter)?;
-        filters.add("dangling", if self.all { "false" } else { "true" });
-        let call = Call::post(["images", "prune"]).filters(&filters);
-        let ImagesPruneResponse { images_deleted, space_reclaimed } = client.json(call).await?;
-        let deleted = images_deleted.unwrap_or_default().into_iter();
-        let names = deleted.map(|item| {
-            if item.deleted.is_empty() {
-                format!("untagged: {}", item.untagged)
-            } else {
-                format!("deleted: {}", item.deleted)
-            }
-        });
-        report("Images", names.collect(), Some(space_reclaimed))
+        tell_total(remove_images(&self.prune, self.all, client).await?)
     }
 
     pub(crate) async fn volumes(self, client: &Client) -> Result<(), Failure> {
@@ -134,23 +119,64 @@ impl PruneAll {
         if !self.prune.agreed(warning)? {
             return Ok(());
         }
-        let mut filters = filter::parse(&self.prune.filter)?;
-        if self.all {
-            filters.add("all", "true");
-        }
-        let call = Call::post(["volumes", "prune"]).filters(&filters);
-        let VolumesPruneResponse { volumes_deleted, space_reclaimed } = client.json(call).await?;
-        report("Volumes", volumes_deleted.unwrap_or_default(), Some(space_reclaimed))
+        tell_total(remove_volumes(&self.prune, self.all, client).await?)
     }
 }
 
+/// Removes stopped containers, and tells which; gives the bytes that are free now, as all of these do.
+pub(super) async fn remove_containers(prune: &Prune, client: &Client) -> Result<u64, Failure> {
+    let call = Call::post(["containers", "prune"]).filters(&filter::parse(&prune.filter)?);
+    let ContainersPruneResponse { containers_deleted, space_reclaimed } = client.json(call).await?;
+    tell("Containers", &containers_deleted.unwrap_or_default())?;
+    Ok(space_reclaimed)
+}
+
+pub(super) async fn remove_networks(prune: &Prune, client: &Client) -> Result<(), Failure> {
+    let call = Call::post(["networks", "prune"]).filters(&filter::parse(&prune.filter)?);
+    let NetworksPruneResponse { networks_deleted } = client.json(call).await?;
+    tell("Networks", &networks_deleted.unwrap_or_default())
+}
+
+pub(super) async fn remove_images(prune: &Prune, all: bool, client: &Client) -> Result<u64, Failure> {
+    let mut filters = filter::parse(&prune.filter)?;
+    filters.add("dangling", if all { "false" } else { "true" });
+    let call = Call::post(["images", "prune"]).filters(&filters);
+    let ImagesPruneResponse { images_deleted, space_reclaimed } = client.json(call).await?;
+    tell("Images", &lines(images_deleted.unwrap_or_default()))?;
+    Ok(space_reclaimed)
+}
+
+pub(super) async fn remove_volumes(prune: &Prune, all: bool, client: &Client) -> Result<u64, Failure> {
+    let mut filters = filter::parse(&prune.filter)?;
+    if all {
+        filters.add("all", "true");
+    }
+    let call = Call::post(["volumes", "prune"]).filters(&filters);
+    let VolumesPruneResponse { volumes_deleted, space_reclaimed } = client.json(call).await?;
+    tell("Volumes", &volumes_deleted.unwrap_or_default())?;
+    Ok(space_reclaimed)
+}
+
+/// A line for each name and image that went.
+pub(super) fn lines(items: Vec<ImageDeleteItem>) -> Vec<String> {
+    let line = |item: ImageDeleteItem| {
+        if item.deleted.is_empty() {
+            format!("untagged: {}", item.untagged)
+        } else {
+            format!("deleted: {}", item.deleted)
+        }
+    };
+    items.into_iter().map(line).collect()
+}
+
+fn tell(what: &str, names: &[String]) -> Result<(), Failure> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    output::line(&format!("Deleted {what}:\n{}\n", names.join("\n")))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn report(what: &str, names: Vec<String>, bytes: Option<u64>) -> Result<(), Failure> {
-    if !names.is_empty() {
-        output::line(&format!("Deleted {what}:\n{}\n", names.join("\n")))?;
-    }
-    match bytes {
-        Some(bytes) => output::line(&format!("Total reclaimed space: {}", units::decimal(bytes as f64, 4))),
-        None => Ok(()),
-    }
+pub(super) fn tell_total(bytes: u64) -> Result<(), Failure> {
+    output::line(&format!("Total reclaimed space: {}", units::decimal(bytes as f64, 4)))
 }

@@ -71,7 +71,7 @@ impl Ps {
     }
 }
 
-fn row(container: &ContainerSummary, is_short: bool) -> Row {
+pub(super) fn row(container: &ContainerSummary, is_short: bool) -> Row {
     let names = container.names.iter().map(|name| name.trim_start_matches('/'));
     let names: Vec<&str> = names.filter(|name| !is_short || !name.contains('/')).collect();
     let command = if is_short { units::ellipsis(&container.command, 20) } else { container.command.clone() };

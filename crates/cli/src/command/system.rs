@@ -1,12 +1,11 @@
-//! `version`, `info`, `system df`.
+//! `version`, `info`.
 
-use api::system::{DiskUsage, SystemInfo, SystemVersion};
+use api::system::{SystemInfo, SystemVersion};
 use api::version::Version as ApiVersion;
 use clap::Args;
 
 use crate::client::{Call, Client};
 use crate::failure::Failure;
-use crate::table::{self, Format, Listing, Row};
 use crate::template::Template;
 use crate::value::Value;
 use crate::{output, units};
@@ -120,54 +119,4 @@ fn summary(info: &SystemInfo) -> String {
         text += &format!("Default Address Pool: Base: {}, Size: {}\n", pool.base, pool.size);
     }
     text
-}
-
-/// What was typed after `system df`.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Df {
-    /// `table`, `json`, or a Go template
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<String>,
-}
-
-const FIELDS: [(&str, &str); 5] = [
-    ("Type", "TYPE"),
-    ("TotalCount", "TOTAL"),
-    ("Active", "ACTIVE"),
-    ("Size", "SIZE"),
-    ("Reclaimable", "RECLAIMABLE"),
-];
-
-impl Df {
-    #[expect(clippy::cast_precision_loss, reason = "four digits are shown")]
-    pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let usage: DiskUsage = client.json(Call::get(["system", "df"])).await?;
-        let row = |kind: &str, total: usize, active: usize, size: i64| {
-            Row::default()
-                .with("Type", kind)
-                .with("TotalCount", total.to_string())
-                .with("Active", active.to_string())
-                .with("Size", units::decimal(size.max(0) as f64, 4))
-                .with("Reclaimable", "")
-        };
-        let used = usage.images.iter().filter(|image| image.containers > 0).count();
-        let running = usage.containers.iter().filter(|one| one.state == "running").count();
-        let written = usage.containers.iter().filter_map(|one| one.size_rw).sum();
-        let cache = &usage.build_cache;
-        let cached = cache.iter().filter(|step| step.in_use).count();
-        let rows = vec![
-            row("Images", usage.images.len(), used, usage.layers_size),
-            row("Containers", usage.containers.len(), running, written),
-            row(
-                "Build Cache",
-                cache.len(),
-                cached,
-                cache.iter().filter(|step| !step.shared).map(|step| step.size).sum(),
-            ),
-            row("Local Volumes", usage.volumes.len(), 0, 0),
-        ];
-        let listing =
-            Listing { fields: &FIELDS, columns: &["Type", "TotalCount", "Active", "Size"], id: "Type" };
-        table::print(listing, &Format { quiet: false, format: self.format }, rows)
-    }
 }

@@ -36,15 +36,36 @@ async fn list(State(app): State<App>, Speaks(version): Speaks, query: Query) -> 
     let now = Timestamp::now();
     let containers = app.engine.list();
     let chosen = wanted.choose(&containers)?;
-    let lines: Vec<ContainerSummary> =
-        chosen.into_iter().map(|container| summary::summary(container, now, version)).collect();
+    let mut lines: Vec<ContainerSummary> = Vec::with_capacity(chosen.len());
+    for container in chosen {
+        let mut line = summary::summary(container, now, version);
+        if query.switch("size") {
+            (line.size_rw, line.size_root_fs) = sizes(&app, &container.id).await;
+        }
+        lines.push(line);
+    }
     Ok(ok(&lines))
 }
 
-async fn show(State(app): State<App>, Speaks(version): Speaks, Path(id): Path<String>) -> Answer {
+/// What a container has written, and all that it sees, in bytes.
+async fn sizes(app: &App, id: &engine::ContainerId) -> (Option<i64>, Option<i64>) {
+    let engine::ContainerSizes { written, root, kept: _ } = app.engine.container_sizes(id).await;
+    (i64::try_from(written).ok(), i64::try_from(root).ok())
+}
+
+async fn show(
+    State(app): State<App>,
+    Speaks(version): Speaks,
+    Path(id): Path<String>,
+    query: Query,
+) -> Answer {
     let container = app.engine.inspect(&id)?;
-    let graph = app.engine.graph_driver(&container.id);
-    Ok(ok(&inspect::inspect(container, graph).shaped(version)))
+    let (id, graph) = (container.id, app.engine.graph_driver(&container.id));
+    let mut shown = inspect::inspect(container, graph);
+    if query.switch("size") {
+        (shown.size_rw, shown.size_root_fs) = sizes(&app, &id).await;
+    }
+    Ok(ok(&shown.shaped(version)))
 }
 
 async fn top(State(app): State<App>, Path(id): Path<String>) -> Answer {
@@ -62,17 +83,20 @@ async fn prune(State(app): State<App>, query: Query) -> Answer {
             && until.is_none_or(|until| container.created < until)
             && filters.accept_labels(&container.spec.labels)
     };
-    let mut removed = Vec::new();
+    let (mut removed, mut space_reclaimed) = (Vec::new(), 0);
     for container in app.engine.list().into_iter().filter(is_wanted) {
         let id = container.id.to_string();
+        let sizes = app.engine.container_sizes(&container.id).await;
         // One that was started in the meantime stays.
         if app.engine.remove(&id, RemoveOptions::default()).await.is_ok() {
             removed.push(id);
+            space_reclaimed += sizes.written + sizes.kept;
         }
     }
-    app.engine.tell("container", "prune", "", [("reclaimed".to_owned(), "0".to_owned())].into());
-    let removed = Some(removed).filter(|removed| !removed.is_empty());
-    Ok(ok(&ContainersPruneResponse { containers_deleted: removed, space_reclaimed: 0 }))
+    let told = [("reclaimed".to_owned(), space_reclaimed.to_string())];
+    app.engine.tell("container", "prune", "", told.into());
+    let containers_deleted = Some(removed).filter(|removed| !removed.is_empty());
+    Ok(ok(&ContainersPruneResponse { containers_deleted, space_reclaimed }))
 }
 
 /// The headers are sent at once: a client that has them may start the container and miss nothing.

@@ -6,6 +6,7 @@ mod prune;
 mod travel;
 pub(super) mod upload;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::image::{ImageDeleteItem, ImageHistoryItem, ImageSummary};
@@ -14,7 +15,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
-use engine::image::{Force, Images, Removed};
+use engine::image::{Force, ImageId, Images, Removed};
 use hyper::{HeaderMap, StatusCode};
 
 use crate::app::App;
@@ -51,10 +52,27 @@ where
     Ok(done.map_err(|_| Refusal::lost())??)
 }
 
-/// Every image, as disk usage shows them.
-pub(super) async fn summaries(app: &App) -> Result<Vec<ImageSummary>, Refusal> {
-    let images = blocking(app, Images::list).await?;
-    Ok(images.iter().map(|image| image::summary(image, -1, Version::MAX)).collect())
+/// How many images there are.
+pub(super) async fn count(app: &App) -> Result<usize, Refusal> {
+    Ok(blocking(app, Images::list).await?.len())
+}
+
+/// Every image, as disk usage shows them, and the bytes of all that images have on disk; without the
+/// steps of builds, which are counted apart, and what only they have.
+pub(super) async fn usage(app: &App, steps: BTreeSet<ImageId>) -> Result<(Vec<ImageSummary>, u64), Refusal> {
+    let uses = app.engine.image_uses();
+    let work = move |images: &Images| {
+        let usage = images.usage()?;
+        let line = |image: &engine::image::Image| {
+            let containers = uses.iter().filter(|used| used.image == image.id).count();
+            let line = image::summary(image, i64::try_from(containers).unwrap_or(0), Version::MAX);
+            ImageSummary { shared_size: i64::try_from(usage.shared(image)).unwrap_or(0), ..line }
+        };
+        let all = images.list()?;
+        let lines = all.iter().filter(|image| !steps.contains(&image.id)).map(line).collect();
+        Ok::<_, engine::image::LookupError>((lines, usage.total() - usage.freed(&steps)))
+    };
+    blocking(app, work).await
 }
 
 async fn list(State(app): State<App>, Speaks(version): Speaks, query: Query) -> Answer {

@@ -75,7 +75,7 @@ async fn version(State(app): State<App>) -> Answer {
 
 async fn info(State(app): State<App>) -> Answer {
     let Counts { containers, running, paused, stopped } = app.engine.counts();
-    let images = super::images::summaries(&app).await?.len();
+    let images = super::images::count(&app).await?;
     let (facts, settings) = (&app.facts, &app.settings);
     let (descriptors, threads) = facts::descriptors_and_threads();
     let text = str::to_owned;
@@ -166,16 +166,25 @@ fn registries(settings: &RegistrySettings) -> RegistryConfig {
     config
 }
 
+/// What takes up space. Of a container that is what it has written, and its log.
 async fn disk_usage(State(app): State<App>, Speaks(version): Speaks) -> Answer {
     let now = Timestamp::now();
+    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let steps = app.engine.build_cache().await?;
-    let mut images = super::images::summaries(&app).await?;
-    images.retain(|image| !steps.iter().any(|step| step.image.to_string() == image.id));
-    let containers = app.engine.list();
+    let (images, layers_size) =
+        super::images::usage(&app, steps.iter().map(|step| step.image).collect()).await?;
+    let mut containers = Vec::new();
+    for container in app.engine.list() {
+        let sizes = app.engine.container_sizes(&container.id).await;
+        let mut line = summary::summary(&container, now, version);
+        line.size_rw = Some(signed(sizes.written + sizes.kept));
+        line.size_root_fs = Some(signed(sizes.root));
+        containers.push(line);
+    }
     Ok(ok(&DiskUsage {
-        layers_size: images.iter().map(|image| image.size).sum(),
+        layers_size: signed(layers_size),
         images,
-        containers: containers.iter().map(|container| summary::summary(container, now, version)).collect(),
+        containers,
         volumes: super::volumes::usage(&app).await,
         build_cache: steps.into_iter().map(build::cached).collect(),
     }))
