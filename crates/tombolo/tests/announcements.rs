@@ -43,7 +43,7 @@ import socket, sys, time
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 print('up', flush=True)
 at = []
-s.settimeout(20)
+s.settimeout(8)
 while True:
     try: f, sender = s.recvfrom(200)
     except TimeoutError: break
