@@ -179,7 +179,8 @@ pub(crate) enum Publish {
     Tcp(u16),
     /// The same of UDP.
     Udp(u16),
-    /// So many ports of TCP that all lead to port 1, so that they are no range.
+    /// So many ports of TCP over IPv4 that all lead to port 1, so that they are no range: each is
+    /// held by a socket, and both families together would be more than a process may have.
     Single(u16),
 }
 
@@ -209,7 +210,13 @@ impl Publish {
             (FIRST_PORT..).take(self.count().into()).map(|port| json!({ "HostPort": port.to_string() }));
         let each = |protocol: &'static str| (1..).map(move |port: u16| format!("{port}/{protocol}"));
         match self {
-            Self::Single(_) => [("1/tcp".to_owned(), outer.collect())].into_iter().collect(),
+            Self::Single(_) => {
+                let v4 = outer.map(|mut port| {
+                    port["HostIp"] = json!("0.0.0.0");
+                    port
+                });
+                [("1/tcp".to_owned(), v4.collect())].into_iter().collect()
+            }
             Self::Udp(_) => each("udp").zip(outer.map(|port| json!([port]))).collect(),
             Self::Nothing | Self::Tcp(_) => each("tcp").zip(outer.map(|port| json!([port]))).collect(),
         }
@@ -267,7 +274,8 @@ mod tests {
         let bindings = |publish| sleeper("none", publish)["HostConfig"]["PortBindings"].clone();
         assert_eq!(bindings(Publish::Nothing), json!({}));
         assert_eq!(bindings(Publish::Udp(1)), json!({ "1/udp": [{ "HostPort": "20001" }] }));
-        let both = json!({ "1/tcp": [{ "HostPort": "20001" }, { "HostPort": "20002" }] });
+        let at = |port| json!({ "HostIp": "0.0.0.0", "HostPort": port });
+        let both = json!({ "1/tcp": [at("20001"), at("20002")] });
         assert_eq!(bindings(Publish::Single(2)), both);
     }
 }

@@ -48,7 +48,7 @@ pub(crate) const TARGETS: [Target; 21] = [
     within("network connect, 100 endpoints", 1.5, "network connect, 0 endpoints"),
     within("network connect, 1000 endpoints", 1.5, "network connect, 0 endpoints"),
     within("network connect, 10000 ports there", 1.5, "network connect, 0 endpoints"),
-    within("new connection, 10000 ports", 1.5, "new connection, 1 port"),
+    within("new connection, 10000 ports", 1.5, "new connection, 1 ports"),
     within("network create, 480 there", 1.5, "network create, 0 there"),
     Target { row: "start, 10000 UDP ports", goal: Goal::Time(Duration::from_secs(1)) },
     Target { row: "memory of 10000 UDP ports", goal: Goal::Memory(20 << 20) },
