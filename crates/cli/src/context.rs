@@ -76,6 +76,8 @@ impl Context {
         if let Some(content) = &self.extra {
             let mut header = Header::new_gnu();
             header.set_mode(0o600);
+            header.set_uid(0);
+            header.set_gid(0);
             header.set_size(content.len() as u64);
             archive.append_data(&mut header, &self.dockerfile, content.as_slice())?;
         }

@@ -95,9 +95,8 @@ fn signed(bytes: u64) -> i64 {
 fn bar(bytes: u64, total: u64) -> String {
     let filled = u128::from(bytes) * u128::from(BAR) / u128::from(total.max(1));
     let filled = usize::try_from(filled).unwrap_or(0).min(50);
-    let arrow = if filled < 50 { ">" } else { "" };
-    let empty = 50 - filled - arrow.len();
-    format!("[{}{arrow}{}] {:>8}/{}", "=".repeat(filled), " ".repeat(empty), size(bytes), size(total))
+    let empty = 50 - filled;
+    format!("[{}>{}] {:>8}/{}", "=".repeat(filled), " ".repeat(empty), size(bytes), size(total))
 }
 
 /// Four digits and a unit, as Go's `units.HumanSize`.
